@@ -1,0 +1,37 @@
+# `make` alone prints the targets. Everything is set up by the target that needs it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo start test lint bench clean
+
+help: ## print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(STAMP) ## run the sample orders through the whole pipeline and check every one
+	@$(BIN)/python -m demo
+
+start: $(STAMP) ## serve until Ctrl-C; data is kept in .local/
+	@$(BIN)/python -m emulator start --data-dir .local --settings local.settings.sample.json
+
+test: $(STAMP) ## the whole test suite
+	@$(BIN)/python -m pytest
+
+bench: $(STAMP) ## benchmarks: a table, or JSON with ARGS=--json
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(STAMP) ## ruff, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## remove the virtual environment and local data
+	rm -rf $(VENV) .local
+
+# The virtual environment follows the dependency lists, and PYTHON where it is given.
+$(STAMP): pyproject.toml requirements.txt scripts/make_venv.sh
+	@PYTHON="$(PYTHON)" scripts/make_venv.sh $(VENV)
+	@touch $(STAMP)
