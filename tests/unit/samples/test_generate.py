@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+
 from samples import generate
 
 
