@@ -24,8 +24,6 @@ from azure.functions import FunctionRegister
 from .signatures import FunctionPlan, plan_function
 
 _DEFAULT_SCRIPT = "function_app.py"
-# What the worker sends for an exponential policy without an upper bound.
-_LONGEST_INTERVAL_S = 2147483647
 _SCRIPT_NAME = re.compile(r"^[a-zA-Z0-9_][a-zA-Z0-9_\-]*\.py$")
 _MODULE_HINT = (
     "Cannot find module. Please check the requirements.txt file for the missing module. For more "
@@ -122,27 +120,22 @@ def _load(function: Any) -> LoadedFunction:
     return LoadedFunction(plan, metadata)
 
 
-def _retry(settings: Mapping[str, str] | None) -> dict[str, Any] | None:
-    """The retry policy in numbers.
+def _retry(settings: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """The retry policy as the app declares it, once it is known to make sense.
 
     Raises:
         TypeError, ValueError: an interval is missing where it is needed, or is not `HH:MM:SS`.
     """
     if not settings:
         return None
-    policy: dict[str, Any] = {
-        "strategy": settings.get("strategy"),
-        "max_retry_count": int(settings["max_retry_count"]),
-    }
-    if policy["strategy"] == "fixed_delay":
-        return policy | {"delay_interval_s": _seconds(settings.get("delay_interval"))}
-    shortest, longest = settings.get("minimum_interval"), settings.get("maximum_interval")
-    return policy | {
-        "minimum_interval_s": _seconds(shortest) if shortest else 0,
-        "maximum_interval_s": _seconds(longest) if longest else _LONGEST_INTERVAL_S,
-    }
+    int(settings["max_retry_count"])
+    if settings.get("strategy") == "fixed_delay":
+        _check_interval(settings.get("delay_interval"))
+    for name in ("minimum_interval", "maximum_interval"):
+        if settings.get(name):
+            _check_interval(settings[name])
+    return settings
 
 
-def _seconds(interval: Any) -> int:
-    parsed = time.strptime(interval, "%H:%M:%S")
-    return parsed.tm_hour * 3600 + parsed.tm_min * 60 + parsed.tm_sec
+def _check_interval(interval: Any) -> None:
+    time.strptime(interval, "%H:%M:%S")
