@@ -22,14 +22,13 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from types import GeneratorType
 from typing import Any
 
 from azure.durable_functions.models.DurableOrchestrationContext import DurableOrchestrationContext
-from azure.durable_functions.models.history import HistoryEvent, HistoryEventType
+from azure.durable_functions.models.history import HistoryEvent
 from azure.durable_functions.models.TaskOrchestrationExecutor import TaskOrchestrationExecutor
-from dateutil.tz import tzutc  # type: ignore[import-untyped]  # the durable library's own
 
 from .protocol import Frame
 
@@ -44,7 +43,6 @@ _ENVELOPE = {
     "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
 }
 _MARKER = "\n\n$OutOfProcData$:"
-_UTC = tzutc()
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ class _Context(DurableOrchestrationContext):  # type: ignore[misc]  # the librar
     def __init__(self, **payload: Any) -> None:
         self._whole_history = True
         self._history_was_read = False
-        self._touched: list[Any] = []
+        self._completed_by_event: list[Any] = []
+        self._completed_when_made: list[tuple[Any, Any]] = []
         super().__init__(**payload)
         self._history_was_read = False
 
@@ -84,8 +83,17 @@ class _Context(DurableOrchestrationContext):  # type: ignore[misc]  # the librar
 
     def _note(self, task: Any) -> Any:
         if task.completed_tasks:
-            self._touched.append(task)
+            self._completed_when_made.append((task, task.completed_tasks[-1]))
         return task
+
+    def count_as_played(self) -> None:
+        """Let what was completed so far look as it does in a replay of its episode."""
+        for task in self._completed_by_event:
+            task.is_played = True
+        for compound, last_member in self._completed_when_made:
+            compound.is_played = compound.is_played or last_member.is_played
+        self._completed_by_event.clear()
+        self._completed_when_made.clear()
 
 
 class _Executor(TaskOrchestrationExecutor):  # type: ignore[misc]  # the library has no types
@@ -108,7 +116,7 @@ class _Executor(TaskOrchestrationExecutor):  # type: ignore[misc]  # the library
             task = task[-1] if task else None
         super().set_task_value(event, is_success, id_key)
         while task is not None:
-            self.context._touched.append(task)
+            self.context._completed_by_event.append(task)
             task = task.parent
 
 
@@ -173,30 +181,20 @@ class Session:
         """
         executor, context = self._executor, self._context
         assert executor is not None
-        self._count_as_played()
-        executor._is_processing_new_events = False
+        for event in self._events:
+            event._is_played = True
+        context.count_as_played()
         for event in tail or ():
             executor.process_event(HistoryEvent(**event))
         executor.sequence_at_start = context._sequence_number
         self._events = [HistoryEvent(**event) for event in new_events]
-        start = _last_start(self._events)
-        for index, event in enumerate(self._events):
-            if index >= start:
-                executor._is_processing_new_events = True
+        for event in self._events:
             executor.process_event(event)
             if executor.has_execution_completed:
                 break
         reply = str(executor.get_orchestrator_state_str())
         self._after_episode(played + len(self._events))
         return reply
-
-    def _count_as_played(self) -> None:
-        """Do to tasks and events what replaying their episode would do."""
-        for event in self._events:
-            event._is_played = True
-        for task in self._context._touched:
-            task.is_played = True
-        self._context._touched.clear()
 
     def _after_episode(self, length: int) -> None:
         executor, context = self._executor, self._context
@@ -208,16 +206,6 @@ class Session:
             getattr(context.open_tasks.get(task_id), "_api_name", "") == "CallEntityAction"
             for task_id in scheduled
         )
-
-
-def _last_start(events: list[Any]) -> int:
-    """The index of the last OrchestratorStarted, from which on events are new."""
-    starts = [
-        index
-        for index, event in enumerate(events)
-        if event.event_type == HistoryEventType.ORCHESTRATOR_STARTED
-    ]
-    return starts[-1] if starts else 0
 
 
 class Sessions:
@@ -299,15 +287,17 @@ def install_fast_timestamps() -> None:
     slow = getattr(module, "dt_parse", None)
     if slow is None or getattr(slow, "reads_fast", False):
         return
+    # On a machine that runs in UTC, `dateutil` reads Z as the local zone: ask it which it is here.
+    zone = slow("2026-01-02T03:04:05Z").tzinfo
 
     def parse(text: Any) -> Any:
-        return read_timestamp(text) or slow(text)
+        return read_timestamp(text, zone) or slow(text)
 
     parse.reads_fast = True  # type: ignore[attr-defined]  # so that it is not replaced twice
     module.dt_parse = parse
 
 
-def read_timestamp(text: Any) -> datetime | None:
+def read_timestamp(text: Any, zone: tzinfo) -> datetime | None:
     """The instant of `2026-01-02T03:04:05.2500000Z`, or None for any other form."""
     if type(text) is not str or not 20 <= len(text) <= 28 or text[-1] != "Z":
         return None
@@ -316,6 +306,6 @@ def read_timestamp(text: Any) -> datetime | None:
     if len(text) > 20 and (text[19] != "." or len(text) == 21):
         return None
     try:
-        return datetime.fromisoformat(text[:-1]).replace(tzinfo=_UTC)
+        return datetime.fromisoformat(text[:-1]).replace(tzinfo=zone)
     except ValueError:
         return None
