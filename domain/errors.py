@@ -34,12 +34,15 @@ _PROGRAM_FAULTS = frozenset(
     {"AttributeError", "ImportError", "KeyError", "NameError", "TypeError", "ModuleNotFoundError"}
 )
 ORDER_FAILED = "ORDER_FAILED"
+BATCH_FAILED = "BATCH_FAILED"
 MAX_MESSAGE = 500
 
 _CODE = re.compile(r"\[([A-Z][A-Z0-9_]{2,39})\]\s*(.*)", re.DOTALL)
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*):\s*(.*)", re.DOTALL)
 _PREFIX = re.compile(r"^(?:Activity|Orchestrator) function '[^']*' failed:\s*")
-_FAILED = re.compile(ORDER_FAILED + r" stage=(\S+) code=(\S+) attempts=(\d+): (.*)", re.DOTALL)
+_FAILED = re.compile(
+    r"(?:ORDER|BATCH)_FAILED stage=(\S+) code=(\S+) attempts=(\d+): (.*)", re.DOTALL
+)
 
 
 class StepError(Exception):
@@ -72,11 +75,10 @@ class OrderFailure:
     attempts: int
     message: str
 
-    def to_text(self) -> str:
+    def to_text(self, head: str = ORDER_FAILED) -> str:
         """The text that the instance ends with."""
         return (
-            f"{ORDER_FAILED} stage={self.stage} code={self.code} attempts={self.attempts}: "
-            f"{self.message}"
+            f"{head} stage={self.stage} code={self.code} attempts={self.attempts}: {self.message}"
         )
 
     def to_dict(self) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Plain generators that see the world only through the context they are given."""
