@@ -1,0 +1,1 @@
+"""The local Functions host: what stands between the doors, the queues and the user's functions."""
