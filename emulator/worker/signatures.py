@@ -238,7 +238,8 @@ def _check_type(
     if check(annotation):
         return
     named = getattr(annotation, "__name__", repr(annotation))
-    if binding.data_type not in (None, _UNDEFINED_DATA_TYPE):
+    # The worker compares by identity, so a data type that was left out is not "undefined".
+    if binding.data_type is None or int(binding.data_type) != _UNDEFINED_DATA_TYPE:
         raise FunctionLoadError(
             function_name,
             f'binding type "{binding.name!r}" and dataType "{binding.type}" in the binding '

@@ -148,7 +148,7 @@ def random_program(seed: int) -> Program:
             look(context, step)
             try:
                 value = yield a_task(context, rng, kept)
-            except Exception as error:  # noqa: BLE001 - whatever it raises is compared
+            except Exception as error:
                 look(context, "failed")
                 if rng.random() < 0.1:
                     raise

@@ -16,7 +16,7 @@ ZONE = parse("2026-01-02T03:04:05Z").tzinfo
 
 
 @given(
-    st.datetimes(min_value=datetime(1000, 1, 1)),
+    st.datetimes(min_value=datetime.fromisoformat("1000-01-01")),
     st.integers(min_value=0, max_value=7),
 )
 def test_timestamps_of_every_precision_are_read_as_dateutil_reads_them(
