@@ -1,0 +1,177 @@
+"""The day itself: seed, send, wait, look. Returns what was found beside what was expected."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from azure.cosmos.aio import ContainerProxy, CosmosClient
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo import looking
+from demo.sending import Sender
+from demo.tally import Findings, count, discrepancies, unchanged
+from emulator.launch import Doors
+
+# The well-known key of the vendor's own local emulator; it opens nothing but a loopback port.
+COSMOS_KEY = (
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+)
+_TIMEOUT_S = 120.0
+
+# Once in the day the store and the topic are down for a while: steps fail and are retried.
+OUTAGE = (
+    {
+        "point": "cosmos.request",
+        "action": "fail",
+        "match": {"method": "POST", "container": "processed"},
+        "after": 40,
+        "times": 5,
+    },
+    {"point": "eventgrid.publish", "action": "fail", "after": 60, "times": 5},
+)
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """The counts of the day, what was expected, and what is wrong (empty when all is well)."""
+
+    counts: dict[str, int]
+    expected: dict[str, int]
+    faults: list[str]
+    urls: dict[str, str]
+
+
+@dataclass
+class _Run:
+    doors: Doors
+    samples: Path
+    api: httpx.AsyncClient
+    bus: httpx.AsyncClient
+    host: httpx.AsyncClient
+    feed: ContainerProxy
+    processed: ContainerProxy
+    reference: ContainerProxy
+    progress: Progress
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """A sample file of one JSON object a line."""
+        text = (self.samples / name).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def document(self, name: str) -> Any:
+        """A sample file that is one JSON value."""
+        return json.loads((self.samples / name).read_text(encoding="utf-8"))
+
+
+async def run_day(doors: Doors, samples: Path, console: Console) -> DayResult:
+    """Run the sample day against a running system.
+
+    Raises:
+        NotInTime: an order, the batch or the queue did not come to its end.
+        ExceptionGroup: a submission was not taken.
+    """
+    async with _opened(doors, samples, console) as run:
+        await _seed(run)
+        for rule in OUTAGE:
+            (await run.host.post("/emulator/faults", json=rule)).raise_for_status()
+        found = await _day(run)
+    expected = run.document("expected.json")
+    return DayResult(
+        counts=count(found),
+        expected=expected,
+        faults=discrepancies(found, expected),
+        urls={"Orders API": str(run.api.base_url), "Events": f"{doors.servicebus}/emulator/events"},
+    )
+
+
+@asynccontextmanager
+async def _opened(doors: Doors, samples: Path, console: Console) -> AsyncIterator[_Run]:
+    limits = httpx.Timeout(60.0)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    async with (
+        httpx.AsyncClient(base_url=f"{doors.host}/api", timeout=limits) as api,
+        httpx.AsyncClient(base_url=doors.servicebus, timeout=limits) as bus,
+        httpx.AsyncClient(base_url=doors.host, timeout=limits) as host,
+        CosmosClient(doors.cosmos, COSMOS_KEY) as client,
+    ):
+        database = client.get_database_client("orders")
+        with progress:
+            yield _Run(
+                doors=doors,
+                samples=samples,
+                api=api,
+                bus=bus,
+                host=host,
+                feed=database.get_container_client("toprocess"),
+                processed=database.get_container_client("processed"),
+                reference=database.get_container_client("reference"),
+                progress=progress,
+            )
+
+
+async def _seed(run: _Run) -> None:
+    for item in run.document("reference.json"):
+        await run.reference.upsert_item(item)
+
+
+async def _day(run: _Run) -> Findings:
+    day = run.lines("orders.ndjson")
+    batch = run.document("batch.json")
+    sender = Sender(run.api, run.bus, run.feed)
+    states, batch_status = await _morning(run, sender, day, batch)
+    before = await looking.stored_items(run.processed)
+    again = await _afternoon(run, sender, day)
+    dead = await looking.wait_for_empty_queue(
+        run.bus, "orders", dead=run.document("expected.json")["deadLettered"], timeout_s=_TIMEOUT_S
+    )
+    after = await looking.stored_items(run.processed)
+    return Findings(
+        states=states,
+        items=after,
+        events=await looking.published_events(run.bus),
+        api_conflicts=sender.conflicts,
+        queue_conflicts=dead - len(run.lines("messages.ndjson")),
+        recognised=unchanged(again, before, after),
+        batch=batch_status,
+        dead_lettered=dead,
+    )
+
+
+async def _morning(
+    run: _Run, sender: Sender, day: list[dict[str, Any]], batch: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Everything that is new: single orders by their ways in, one batch, and three mistakes."""
+    first = [item for item in day if item["wave"] == 1]
+    ids = [item["order"]["id"] for item in first]
+    ids += sorted({order["id"] for order in batch["orders"]})
+    sending = run.progress.add_task("Sending", total=len(first))
+    await sender.send_all(first, lambda: run.progress.advance(sending))
+    for message in run.lines("messages.ndjson"):
+        await sender.raw(message["text"])
+    location = (await sender.by_api(batch)).headers["Location"]
+    following = run.progress.add_task("Processing", total=len(ids))
+    states = await looking.wait_for_orders(
+        run.api, ids, timeout_s=_TIMEOUT_S, ended=lambda: run.progress.advance(following)
+    )
+    batch_id = location.rstrip("/").split("/")[-2]
+    return states, await looking.wait_for_batch(run.api, batch_id, timeout_s=_TIMEOUT_S)
+
+
+async def _afternoon(run: _Run, sender: Sender, day: list[dict[str, Any]]) -> list[str]:
+    """What is sent again, or under an id that is taken; the ids of what is sent again."""
+    second = [item for item in day if item["wave"] == 2]
+    sending = run.progress.add_task("Sending some again", total=len(second))
+    await sender.send_all(second, lambda: run.progress.advance(sending))
+    return [item["order"]["id"] for item in second if item["story"] == "sent again"]
