@@ -1,0 +1,53 @@
+"""The one connection to the store, made when it is first needed and kept while the process lives.
+
+Imports of the vendor's clients stand inside the functions: a cold start that serves no order needs
+none of them. One asyncio loop runs all functions of a process, which is what the client expects.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from activities._settings import StoreConnection, settings
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy, CosmosClient
+
+# The retry policies of the orchestrators do the waiting; the client only bridges a hiccup, so that
+# a step which cannot go on says so soon.
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_total": 2,
+    "retry_backoff_max": 2,
+    "retry_throttle_total": 3,
+}
+
+
+@cache
+def container(name: str) -> "ContainerProxy":
+    """The container of the app's database.
+
+    Raises:
+        InvalidSetting: the settings do not say where the store is.
+    """
+    return _client().get_database_client(settings().database).get_container_client(name)
+
+
+@cache
+def _client() -> "CosmosClient":
+    return make_client(settings().store)
+
+
+def make_client(connection: StoreConnection) -> "CosmosClient":
+    """A client for this connection; nothing is sent yet."""
+    from azure.cosmos.aio import CosmosClient  # noqa: PLC0415 - see the module's docstring
+
+    if connection.connection_string is not None:
+        return CosmosClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
+
+    chosen = (
+        {} if connection.client_id is None else {"managed_identity_client_id": connection.client_id}
+    )
+    assert connection.endpoint is not None
+    return CosmosClient(connection.endpoint, DefaultAzureCredential(**chosen), **_CLIENT_OPTIONS)
