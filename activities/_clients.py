@@ -46,8 +46,6 @@ def make_client(connection: StoreConnection) -> "CosmosClient":
         return CosmosClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
 
-    chosen = (
-        {} if connection.client_id is None else {"managed_identity_client_id": connection.client_id}
-    )
     assert connection.endpoint is not None
-    return CosmosClient(connection.endpoint, DefaultAzureCredential(**chosen), **_CLIENT_OPTIONS)
+    credential = DefaultAzureCredential(managed_identity_client_id=connection.client_id)
+    return CosmosClient(connection.endpoint, credential, **_CLIENT_OPTIONS)

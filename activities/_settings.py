@@ -87,9 +87,8 @@ def _store(environment: Mapping[str, str]) -> StoreConnection:
         )
     if not endpoint.startswith(("https://", "http://")):
         raise InvalidSetting("COSMOS_DB__accountEndpoint", "is not a URL")
-    return StoreConnection(
-        None, endpoint, environment.get("COSMOS_DB__clientId", "").strip() or None
-    )
+    client_id = environment.get("COSMOS_DB__clientId") or environment.get("AZURE_CLIENT_ID")
+    return StoreConnection(None, endpoint, client_id or None)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

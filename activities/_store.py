@@ -4,7 +4,7 @@ Whatever the store's client raises comes out as `StepError`, with a code that sa
 can help. What is expected (no such item, item exists, etag changed) is a result.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from activities._clients import container
@@ -17,6 +17,9 @@ Item = dict[str, Any]
 
 _BUSY = frozenset({429, 449})
 _REFUSED = frozenset({400, 401, 403})
+# Sub-status of a 404 that is about the container or the database, not the item.
+_NO_CONTAINER = 1003
+_IDS_A_QUERY = 100
 
 
 async def read(name: str, item_id: str, partition: str | None = None) -> Item | None:
@@ -50,29 +53,25 @@ async def replace(name: str, item: Item, etag: str) -> bool:
 
 async def upsert(name: str, item: Item) -> None:
     """The item is there as given, whatever was there before."""
-    await _call(container(name).upsert_item(item, no_response=True), frozenset())
+    await _call(container(name).upsert_item(item, no_response=True))
 
 
 async def query(
     name: str, text: str, parameters: Mapping[str, Any], partition: str | None = None
 ) -> list[Item]:
     """All items of the query; across partitions when none is given."""
-    scope = {} if partition is None else {"partition_key": partition}
-    pages = container(name).query_items(
-        text,
-        parameters=[{"name": "@" + key, "value": value} for key, value in parameters.items()],
-        **scope,
-    )
+    scope: dict[str, Any] = {} if partition is None else {"partition_key": partition}
+    scope["parameters"] = [{"name": "@" + key, "value": parameters[key]} for key in parameters]
 
     async def collect() -> list[Item]:
-        return [item async for item in pages]
+        return [item async for item in container(name).query_items(text, **scope)]
 
-    _, items = await _call(collect(), frozenset())
+    _, items = await _call(collect())
     return items or []
 
 
 async def read_many(name: str, ids: Sequence[str], fields: str) -> list[Item]:
-    """The items with these ids, across partitions, in no order; those that are not there are left out.
+    """The items with these ids, in no order; those that are not there are left out.
 
     Args:
         fields: what is selected, as in `c.id, c.digest`.
@@ -87,10 +86,7 @@ async def read_many(name: str, ids: Sequence[str], fields: str) -> list[Item]:
     return found
 
 
-_IDS_A_QUERY = 100
-
-
-async def _call(call: Awaitable[Any], expected: "frozenset[int] | set[int]") -> tuple[int, Any]:
+async def _call(call: Awaitable[Any], expected: Collection[int] = ()) -> tuple[int, Any]:
     """Status and result: 200 and what the call came to, or an expected status and None.
 
     Raises:
@@ -101,9 +97,9 @@ async def _call(call: Awaitable[Any], expected: "frozenset[int] | set[int]") -> 
     try:
         return 200, await call
     except AzureError as error:
-        status = getattr(error, "status_code", None)
-        if status in expected:
-            return status, None
+        status: int | None = getattr(error, "status_code", None)
+        if status in expected and getattr(error, "sub_status", 0) != _NO_CONTAINER:
+            return status or 0, None
         raise told(error, status) from error
 
 
@@ -111,9 +107,8 @@ def told(error: "AzureError", status: int | None) -> StepError:
     """The store's error with a code; its own text may hold item contents and stays out."""
     kind = type(error).__name__
     if status is None or status == 408 or status >= 500:
-        return StepError(
-            "STORE_UNAVAILABLE", f"The order store does not answer ({status or kind})."
-        )
+        what = status if status is not None else kind
+        return StepError("STORE_UNAVAILABLE", f"The order store does not answer ({what}).")
     if status in _BUSY:
         return StepError("STORE_BUSY", f"The order store is busy ({status}).")
     if status == 413:
