@@ -63,12 +63,14 @@ class Outcome:
 
     Attributes:
         response: what the HTTP output holds, unset where there is none.
+        cut_short: it failed, and was not tried further because the host stops.
     """
 
     invocation_id: str
     response: Datum = UNSET
     error: str | None = None
     timed_out: bool = False
+    cut_short: bool = False
 
     @property
     def ok(self) -> bool:
@@ -95,6 +97,11 @@ class Invocations:
         self._read_inputs = read_inputs
         self._send_outputs = send_outputs
         self._log = log
+        self._stopping = asyncio.Event()
+
+    def stop_retrying(self) -> None:
+        """The host stops: what fails from now on is not tried again."""
+        self._stopping.set()
 
     async def run(self, request: Request) -> Outcome:
         """Run one invocation and log it; the app's faults are outcomes, never raised."""
@@ -104,7 +111,7 @@ class Invocations:
         """Run it, and again as its retry policy says; every attempt has an id of its own."""
         policy, attempt = request.function.retry, 0
         if policy is None:
-            return await self.run(request)
+            return self._marked(await self.run(request))
         context = replace(_context(request), max_retry_count=policy.max_count)
         outcome = await self._logged(request, context)
         while not outcome.ok and policy.allows(attempt + 1):
@@ -115,7 +122,8 @@ class Invocations:
                 f"'{attempt}'. Max retry count: '{policy.max_count}'",
                 f"Function.{request.function.name}",
             )
-            await asyncio.sleep(delay)
+            if await self._is_stopped_within(delay):
+                break
             context = replace(
                 context,
                 invocation_id=str(uuid.uuid4()),
@@ -123,7 +131,20 @@ class Invocations:
                 retry_failure=RetryFailure(outcome.error or ""),
             )
             outcome = await self._logged(request, context)
-        return outcome
+        return self._marked(outcome)
+
+    async def _is_stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _marked(self, outcome: Outcome) -> Outcome:
+        if outcome.ok or not self._stopping.is_set():
+            return outcome
+        return replace(outcome, cut_short=True)
 
     async def _logged(self, request: Request, context: InvocationContext) -> Outcome:
         with InvocationLog(self._log, request.function.name, context.invocation_id) as lines:

@@ -71,9 +71,10 @@ def merge_body(metadata: Metadata, body: str) -> None:
     if not isinstance(properties, dict):
         return
     known = {name.lower(): name for name in metadata}
-    for name, value in properties.items():
+    for given, value in properties.items():
         if value is None or isinstance(value, list):
             continue
+        name = str(given)
         text = str(value) if isinstance(value, str | bool) else compact(value)
         metadata[known.get(name.lower(), name)] = Datum("string", text)
 

@@ -1,0 +1,129 @@
+"""The local services that bindings reach, as the host sees them, and which of them a binding means.
+
+Every connection leads to the one local service of its kind, whatever namespace or account it names:
+credentials are accepted and not read. Topics of Service Bus are refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from emulator.cosmos.service import CosmosService
+from emulator.host.errors import FunctionInError
+from emulator.host.functions import Binding
+from emulator.host.settings import Connection, Settings
+from emulator.servicebus import Broker
+
+_TOPICS = "/topics/"
+
+
+class EventSink(Protocol):
+    """Where events are published."""
+
+    async def publish(self, topic: str, events: Sequence[dict[str, Any]], schema: str) -> Any:
+        """Keep events; `schema` is `EventGridSchema` or `CloudEventSchemaV1_0`."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What bindings read from and write to."""
+
+    broker: Broker
+    cosmos: CosmosService
+    sink: EventSink
+
+
+@dataclass(frozen=True)
+class CosmosPlace:
+    """A container; both may hold binding expressions."""
+
+    database: str
+    container: str
+
+
+def queue_path(binding: Binding, settings: Settings) -> str:
+    """The queue a Service Bus binding means.
+
+    Raises:
+        FunctionInError: its connection is not usable, or it means a topic.
+    """
+    connection = settings.connection(binding.text("connection"), "serviceBus")
+    _need(
+        connection,
+        "fullyQualifiedNamespace",
+        "Connection should have an 'fullyQualifiedNamespace' property or be a string representing "
+        "a connection string.",
+    )
+    if binding.text("topicName"):
+        raise FunctionInError("Service Bus topics are not supported by the emulator; use a queue.")
+    name = binding.text("queueName")
+    if name is None:
+        raise FunctionInError("The Service Bus binding names no queue.")
+    return name
+
+
+def cosmos_place(binding: Binding, settings: Settings) -> CosmosPlace:
+    """The container a Cosmos DB binding means.
+
+    Raises:
+        FunctionInError: its connection is not usable, or a name is missing.
+    """
+    cosmos_connection(binding.text("connection"), settings)
+    database, container = binding.text("databaseName"), binding.text("containerName")
+    if database is None or container is None:
+        raise FunctionInError("The Cosmos DB binding needs 'databaseName' and 'containerName'.")
+    return CosmosPlace(database, container)
+
+
+def cosmos_connection(name: str | None, settings: Settings) -> None:
+    """Check that a Cosmos DB connection exists.
+
+    Raises:
+        FunctionInError: it does not.
+    """
+    connection = settings.connection(name, "cosmosDB")
+    _need(
+        connection,
+        "accountEndpoint",
+        f"Connection '{connection.name}' should have an 'accountEndpoint' property or be a string "
+        "representing a connection string.",
+    )
+
+
+def event_grid_topic(binding: Binding, settings: Settings) -> str:
+    """The topic an Event Grid output means.
+
+    Raises:
+        FunctionInError: neither the endpoint nor the connection is a setting.
+    """
+    endpoint = None
+    if setting := binding.text("topicEndpointUri"):
+        endpoint = settings.get(setting)
+        if not endpoint:
+            raise FunctionInError(f"The setting '{setting}' of 'topicEndpointUri' does not exist.")
+    else:
+        connection = settings.connection(binding.text("connection"), "eventGrid")
+        endpoint = connection.part("topicEndpointUri") or connection.text
+    if not endpoint:
+        raise FunctionInError("The Event Grid connection has no 'topicEndpointUri'.")
+    return topic_of(endpoint)
+
+
+def topic_of(endpoint: str) -> str:
+    """The topic's name in its endpoint: of the path locally, of the host's first label on Azure.
+
+    Raises:
+        FunctionInError: it is not a URL.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise FunctionInError(f"'{endpoint}' is not the endpoint of an Event Grid topic.")
+    if parts.path.lower().startswith(_TOPICS):
+        return parts.path[len(_TOPICS) :].split("/", 1)[0]
+    return parts.hostname.split(".", 1)[0]
+
+
+def _need(connection: Connection, member: str, text: str) -> None:
+    if connection.text is None and not connection.part(member):
+        raise FunctionInError(text)
