@@ -1,0 +1,283 @@
+"""Queries on a container: which rows they may see, and page by page what they answer.
+
+Runs on a reader's connection. The whole of a query is answered here; nothing is left to be merged
+by the client. The language is in `sql`, the tokens in `paging`.
+
+Source: specification, sections 7, 8 and 10.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from emulator.cosmos.errors import bad_request, not_found, query_error
+from emulator.cosmos.model import Container
+from emulator.cosmos.paging import (
+    DEFAULT_PAGE,
+    PAGE_BYTES,
+    Position,
+    digest,
+    read_token,
+    write_token,
+)
+from emulator.cosmos.partition import EVERYTHING, Range, header_of
+from emulator.cosmos.sql import ast
+from emulator.cosmos.sql.expressions import Session
+from emulator.cosmos.sql.operands import Document, Typed
+from emulator.cosmos.sql.parser import parse_query
+from emulator.cosmos.sql.select import Plan, Root, compile_query
+from emulator.cosmos.sql.sqlite import refusal
+from emulator.cosmos.sql.walk import has_aggregate, pinned_values
+from emulator.cosmos.values import dump
+
+
+@dataclass(frozen=True)
+class QueryRequest:
+    """A query as it came.
+
+    Attributes:
+        text, parameters: what is asked.
+        keys: the range of effective partition keys it may see; None where the request names none.
+        may_cross: it may run over all partitions.
+        is_one_partition: the range is that of one key's value.
+        size: the most rows of the page.
+        token: the continuation of an earlier page.
+    """
+
+    text: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    keys: Range | None = None
+    may_cross: bool = True
+    is_one_partition: bool = False
+    size: int = DEFAULT_PAGE
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of results as JSON texts; without a token it is the last.
+
+    `scanned_s` is how long SQLite took.
+    """
+
+    rows: list[str]
+    token: str | None
+
+
+def read_parameters(given: Any) -> dict[str, Any]:
+    """The parameters of a query's body, by name.
+
+    Raises:
+        CosmosError: 400 for a name without `@`, or one that comes twice.
+    """
+    parameters: dict[str, Any] = {}
+    if given is None:
+        return parameters
+    if not isinstance(given, list):
+        raise bad_request("The parameters of a query must be an array.")
+    for entry in given:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name.startswith("@") or len(name) < 2:
+            raise bad_request("The name of a query's parameter must start with '@'.")
+        if name in parameters:
+            raise bad_request(f"The query's parameter '{name}' is given more than once.")
+        if "value" in entry:
+            parameters[name] = entry["value"]
+    return parameters
+
+
+def run_query(
+    connection: sqlite3.Connection, container: Container, request: QueryRequest, now: datetime
+) -> Page:
+    """One page of a query's answer.
+
+    Raises:
+        CosmosError: 400 for what is wrong with the query, its scope or its token.
+    """
+    tree = parse_query(request.text)
+    keys, is_one = _keys(tree, container, request)
+    if has_aggregate(tree) and not tree.group_by and not tree.is_value and not is_one:
+        raise bad_request(
+            "Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates."
+        )
+    asked = digest(container.rid, request.text, dict(request.parameters), request.keys)
+    position = read_token(request.token, asked)
+    session = Session(request.parameters, now, position.is_careful)
+    root = _root(container, keys, int(now.timestamp()), session, position)
+    plan = compile_query(tree, root, session)
+    plan.undefined_is_null = plan.undefined_is_null and not is_one
+    try:
+        if plan.is_grouped and not session.is_careful and _needs_care(connection, plan):
+            raise _Careful
+        return _fetch(connection, container, plan, request.size, position)
+    except _Careful:
+        # Start over in the form that is right for every value; the token remembers.
+        careful = Session(request.parameters, now, True)
+        root = _root(container, keys, int(now.timestamp()), careful, position)
+        plan = compile_query(tree, root, careful)
+        plan.undefined_is_null = plan.undefined_is_null and not is_one
+        position = replace(position, is_careful=True)
+        return _fetch(connection, container, plan, request.size, position)
+
+
+class _Careful(Exception):
+    """The fast form of a query met values that it is not right for."""
+
+
+def _keys(tree: ast.Query, container: Container, request: QueryRequest) -> tuple[Range, bool]:
+    """The range of keys to look at, and whether it is one partition."""
+    if request.keys is not None:
+        return request.keys, request.is_one_partition
+    key = container.partition_key
+    pinned = pinned_values(tree, request.parameters, key.paths)
+    if pinned is not None:
+        start = key.of_header(header_of(pinned))
+        return (start, start + "\0"), True
+    if not request.may_cross:
+        raise bad_request(
+            "Cross partition query is required but disabled. Please set "
+            "x-ms-documentdb-query-enablecrosspartition to true, specify "
+            "x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+        )
+    return EVERYTHING, False
+
+
+def _root(
+    container: Container, keys: Range, now: int, session: Session, position: Position
+) -> Root:
+    add = session.bindings.add
+    filters: list[str] = []
+    start, end = keys
+    if end == start + "\0":
+        filters.append(f"d.epk = {add(start)}")
+    else:
+        if start:
+            filters.append(f"d.epk >= {add(start)}")
+        if end not in ("", "FF"):
+            filters.append(f"d.epk < {add(end)}")
+    if container.default_ttl is not None:
+        filters.append(f"(d.exp IS NULL OR d.exp > {now:d})")
+    if position.seq >= 0:
+        filters.append(f"d.seq > {position.seq:d}")
+    return Root(container.table, _document(container), tuple(filters))
+
+
+def _document(container: Container) -> Document:
+    """What an item is to a query: its text, and its system properties in columns."""
+    place = f"'{container.bytes.hex()}'"
+    etag = """printf('"%08x-0000-0100-0000-%08x0000"', d.lsn, d.ts)"""
+    rid = f"cosmos_rid({place}, d.seq)"
+    own = f"('{container.link}docs/' || {rid} || '/')"
+    return Document(
+        "d",
+        f"cosmos_document({place}, d.body, d.seq, d.lsn, d.ts)",
+        {
+            "id": Typed("d.id", "text", "(d.body -> '$.id')"),
+            "_ts": Typed("d.ts", "number", "CAST(d.ts AS TEXT)"),
+            "_etag": Typed(etag, "text", f"json_quote({etag})"),
+            "_rid": Typed(rid, "text", f"json_quote({rid})"),
+            "_self": Typed(own, "text", f"json_quote({own})"),
+            "_attachments": Typed("'attachments/'", "text", "'\"attachments/\"'"),
+        },
+    )
+
+
+def _needs_care(connection: sqlite3.Connection, plan: Plan) -> bool:
+    """Whether groups are told apart by the text of an array or object."""
+    return any(
+        isinstance(value, str) and value[:1] in ("[", "{")
+        for row in _execute(connection, plan.sql, plan.bindings)
+        for value in row
+    )
+
+
+def _execute(connection: sqlite3.Connection, sql: str, bindings: dict[str, Any]) -> Iterator[Any]:
+    try:
+        yield from connection.execute(sql, bindings)
+    except sqlite3.OperationalError as error:
+        raise _explained(error) from error
+
+
+def _explained(error: sqlite3.OperationalError) -> Exception:
+    refused = refusal()
+    text = str(error)
+    if refused is not None:
+        return refused
+    if "integer overflow" in text:
+        return _Careful()
+    if "no such table: c" in text:
+        return not_found(1003)
+    if "too many" in text or "too large" in text or "depth" in text or "stack overflow" in text:
+        return query_error("SC1000", "The query is too large or nested too deeply.")
+    return error
+
+
+def _fetch(
+    connection: sqlite3.Connection,
+    container: Container,
+    plan: Plan,
+    size: int,
+    position: Position,
+) -> Page:
+    wanted = size
+    skip = 0
+    if not plan.can_seek:
+        skip = plan.offset + position.offset
+        if plan.limit is not None:
+            wanted = min(size, max(plan.limit - position.offset, 0))
+    sql = f"{plan.sql} LIMIT :limit OFFSET :offset"
+    bindings = {**plan.bindings, "limit": wanted + 1, "offset": skip}
+    texts: list[str] = []
+    taken, total, last = 0, 0, position.seq
+    has_more = False
+    for row in _execute(connection, sql, bindings):
+        if taken == wanted or total > PAGE_BYTES:
+            has_more = True
+            break
+        taken += 1
+        text = _row_text(plan, container, row)
+        if plan.can_seek:
+            last = row[0]
+        if text is not None:
+            texts.append(text)
+            total += len(text)
+    if plan.limit is not None and not plan.can_seek:
+        has_more = has_more and position.offset + taken < plan.limit
+    if not has_more:
+        return Page(texts, None)
+    offset = 0 if plan.can_seek else position.offset + taken
+    return Page(texts, write_token(replace(position, seq=last, offset=offset)))
+
+
+def _row_text(plan: Plan, container: Container, row: tuple[Any, ...]) -> str | None:
+    if plan.shape == "document":
+        seq, lsn, ts, body = row
+        return f"{body[:-1]}{container.system_text(seq, lsn, ts)}"
+    if plan.can_seek:
+        row = row[1:]
+    if plan.shape == "value":
+        text: str | None = row[0]
+        return "null" if text is None and plan.undefined_is_null else text
+    pairs = [
+        f"{dump(name)}:{text}"
+        for name, text in zip(plan.names, row, strict=True)
+        if text is not None
+    ]
+    return "{" + ",".join(pairs) + "}"
+
+
+def is_true_for(
+    connection: sqlite3.Connection, container: Container, seq: int, condition: str, now: datetime
+) -> bool:
+    """Whether a patch's condition (`from c where ...`) is true for one item.
+
+    Raises:
+        CosmosError: 400 where the condition is not such a text.
+    """
+    tree = parse_query(f"SELECT VALUE 1 {condition}")
+    session = Session({}, now)
+    root = Root(container.table, _document(container), (f"d.seq = {seq:d}",))
+    plan = compile_query(tree, root, session)
+    return any(True for _ in _execute(connection, plan.sql, plan.bindings))
