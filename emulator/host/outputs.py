@@ -17,7 +17,7 @@ from emulator.host.errors import OutputFailed
 from emulator.host.expressions import bind, has_expression
 from emulator.host.functions import Binding, Function
 from emulator.host.log import Log
-from emulator.host.rendering import documents, events, is_cloud_event, message_bodies
+from emulator.host.rendering import documents, events, message_bodies
 from emulator.host.services import Services, cosmos_place, event_grid_topic, queue_path
 from emulator.host.settings import Settings
 from emulator.host.worker_model import InvocationResult
@@ -148,11 +148,8 @@ class Outputs:
         topic = event_grid_topic(binding, self._settings)
 
         async def send(datum: Datum, _: _Sending) -> None:
-            found = [dict(event) for event in events(datum)]
-            if not found:
-                return
-            schema = "CloudEventSchemaV1_0" if is_cloud_event(found[0]) else "EventGridSchema"
-            await _carried_out(self._services.sink.publish(topic, found, schema), "Event Grid")
+            if found := [dict(event) for event in events(datum)]:
+                await _carried_out(self._services.sink.publish(topic, found), "Event Grid")
 
         return send
 

@@ -58,11 +58,6 @@ def events(datum: Datum) -> list[Mapping[str, Any]]:
     return _objects(datum, "Event Grid", "event")
 
 
-def is_cloud_event(event: Mapping[str, Any]) -> bool:
-    """Which schema an event has; the first of a publication decides for all."""
-    return "specversion" in event
-
-
 def response_of_text(text: str) -> Mapping[str, Any] | None:
     """The response object in a returned text: a JSON object with a `body` key, else None."""
     stripped = text.strip()

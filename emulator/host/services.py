@@ -4,12 +4,11 @@ Every connection leads to the one local service of its kind, whatever namespace 
 credentials are accepted and not read. Topics of Service Bus are refused.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from emulator.cosmos.service import CosmosService
+from emulator.cosmos import CosmosService
+from emulator.eventgrid import Sink
 from emulator.host.errors import FunctionInError
 from emulator.host.functions import Binding
 from emulator.host.settings import Connection, Settings
@@ -18,20 +17,13 @@ from emulator.servicebus import Broker
 _TOPICS = "/topics/"
 
 
-class EventSink(Protocol):
-    """Where events are published."""
-
-    async def publish(self, topic: str, events: Sequence[dict[str, Any]], schema: str) -> Any:
-        """Keep events; `schema` is `EventGridSchema` or `CloudEventSchemaV1_0`."""
-
-
 @dataclass(frozen=True)
 class Services:
     """What bindings read from and write to."""
 
     broker: Broker
     cosmos: CosmosService
-    sink: EventSink
+    sink: Sink
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""The sockets that are served: bound first, so that every port is known before anything starts.
+
+Source of the text for a port that is taken: Core Tools.
+"""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from emulator.host.errors import StartError
+
+_BACKLOG = 1024
+# What a client may leave a connection open for between requests; the vendor's clients reuse them.
+_KEEP_ALIVE_S = 130.0
+
+
+@dataclass
+class Door:
+    """A listening socket and what is served on it.
+
+    Attributes:
+        name: as the line for machines calls it.
+    """
+
+    name: str
+    socket: socket.socket
+    runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self.socket.getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Its base URL without a trailing slash."""
+        host = self.socket.getsockname()[0]
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    async def serve(self, app: web.Application) -> None:
+        """Begin to answer."""
+        self.runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=1.0
+        )
+        await self.runner.setup()
+        await web.SockSite(self.runner, self.socket, backlog=_BACKLOG).start()
+
+    async def close(self) -> None:
+        """Answer no more."""
+        if self.runner is not None:
+            await self.runner.cleanup()
+        self.socket.close()
+
+
+def open_door(name: str, address: str, port: int, option: str) -> Door:
+    """Bind a port.
+
+    Args:
+        port: 0 takes any free one.
+        option: how the command line names another, for the error.
+    Raises:
+        StartError: the port is taken, or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise StartError(
+            f"Port {port} is unavailable. Close the process using that port, or specify another "
+            f"port using {option}."
+        ) from error
+    bound.setblocking(False)
+    return Door(name, bound)
+
+
+async def close_all(doors: Sequence[Door]) -> None:
+    """Close every door, the last opened first."""
+    for door in reversed(doors):
+        await door.close()

@@ -1,0 +1,155 @@
+"""Makes each function's listener, and registers routes; what cannot be is put in error."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from emulator.clock import Clock
+from emulator.host.cosmos_listener import CosmosListener, FeedSource
+from emulator.host.errors import FunctionInError
+from emulator.host.functions import Function, in_error
+from emulator.host.host_json import HostJson
+from emulator.host.inputs import Inputs
+from emulator.host.invocations import Invocations
+from emulator.host.log import Log
+from emulator.host.outputs import Outputs
+from emulator.host.routing import Route, Router, parse_template
+from emulator.host.schedules import parse_schedule
+from emulator.host.servicebus_listener import Feed, ServiceBusListener
+from emulator.host.services import Services, queue_path
+from emulator.host.settings import Settings
+from emulator.host.timer_listener import TimerListener
+
+
+class Listener(Protocol):
+    """Feeds one function from its trigger's source."""
+
+    async def start(self) -> None:
+        """Begin."""
+
+    async def stop(self) -> None:
+        """Take nothing new, and wait for what is in flight."""
+
+
+@dataclass
+class Assembly:
+    """What the host runs.
+
+    Attributes:
+        functions: all of them, those in error among them.
+    """
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    router: Router = field(default_factory=Router)
+    listeners: list[Listener] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Assembler:
+    """Puts the functions' parts together."""
+
+    settings: Settings
+    host_json: HostJson
+    services: Services
+    inputs: Inputs
+    outputs: Outputs
+    invocations: Invocations
+    data_dir: Path
+    clock: Clock
+    log: Log
+    owners: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+
+    async def assemble(self, functions: Iterable[Function]) -> Assembly:
+        """Make routes and listeners of the functions that can run."""
+        assembly = Assembly()
+        for function in functions:
+            made = function
+            if function.error is None:
+                try:
+                    await self._add(function, assembly)
+                except FunctionInError as error:
+                    made = in_error(function, str(error))
+            assembly.functions[made.name] = made
+        return assembly
+
+    async def _add(self, function: Function, assembly: Assembly) -> None:
+        self.inputs.prepare(function)
+        await self.outputs.prepare(function)
+        if function.trigger.type == "httpTrigger":
+            assembly.router.add(self._route(function))
+            return
+        listener = await self._listener(function)
+        if listener is not None and not function.disabled:
+            assembly.listeners.append(listener)
+
+    def _route(self, function: Function) -> Route:
+        trigger = function.trigger
+        route = trigger.text("route") or function.name
+        prefix = self.host_json.route_prefix
+        if not prefix:
+            route = route.lstrip("/")
+        methods = trigger.values.get("methods") or ()
+        return Route(
+            function=function.name,
+            template=parse_template(f"{prefix}/{route}" if prefix else route),
+            methods=frozenset(str(method).upper() for method in methods),
+        )
+
+    async def _listener(self, function: Function) -> Listener | None:
+        kind = function.trigger.type
+        if kind == "serviceBusTrigger":
+            return await self._service_bus(function)
+        if kind == "cosmosDBTrigger":
+            return self._cosmos(function)
+        return self._timer(function) if kind == "timerTrigger" else None
+
+    async def _service_bus(self, function: Function) -> Listener:
+        trigger = function.trigger
+        path = queue_path(trigger, self.settings)
+        if trigger.flag("isSessionsEnabled"):
+            raise FunctionInError("Service Bus sessions are not supported by the emulator.")
+        await self.services.broker.ensure_queue(path.split("/", 1)[0])
+        return ServiceBusListener(
+            Feed(
+                function=function,
+                path=path,
+                broker=self.services.broker,
+                invocations=self.invocations,
+                options=self.host_json.service_bus,
+                log=self.log,
+                clock=self.clock,
+            )
+        )
+
+    def _cosmos(self, function: Function) -> Listener:
+        source = FeedSource.of(function, self.settings)
+        lease = (f"{source.lease_database}/{source.lease_container}", source.lease_id)
+        if lease in self.owners:
+            self.log.warning(
+                f"'{function.title}' shares its lease with another function: only one of them is "
+                "given each change. Give them lease container prefixes to let both see all."
+            )
+        return CosmosListener(
+            function,
+            source,
+            self.services.cosmos,
+            invocations=self.invocations,
+            owner=self.owners.setdefault(lease, asyncio.Lock()),
+            clock=self.clock,
+            log=self.log,
+        )
+
+    def _timer(self, function: Function) -> Listener:
+        schedule = parse_schedule(
+            function.trigger.text("schedule") or "", self.settings.get("WEBSITE_TIME_ZONE")
+        )
+        return TimerListener(
+            function,
+            schedule,
+            self.data_dir / "timers" / f"{function.name}.json",
+            invocations=self.invocations,
+            clock=self.clock,
+            log=self.log,
+        )
