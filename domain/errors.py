@@ -24,6 +24,7 @@ RETRYABLE: dict[str, bool] = {
     "ORDER_CONFLICT": False,
     "REFERENCE_INVALID": False,
     "SETTING_INVALID": False,
+    "HUB_UNAVAILABLE": True,
     "ACTIVITY_TIMEOUT": True,
     "ACTIVITY_MISSING": False,
     "PAYLOAD_INVALID": False,

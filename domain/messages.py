@@ -16,6 +16,9 @@ from domain.order import is_usable_id
 BATCH_MEMBER = "orders"
 STORED_MEMBER = "storedOrder"
 
+# What a queue of Service Bus' Standard tier takes, less room for the properties beside the body.
+MAX_BODY_BYTES = 256 * 1024 - 4096
+
 _ID_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, first a letter or a digit"
 
 

@@ -5,12 +5,13 @@
 `orchestrators/_progress.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import read_order_failed
 from domain.payloads import STEPS
+from domain.starting import ENDED_BADLY
 
 # State of an order: those that may follow it within one attempt. A failed or terminated order goes
 # on only as a new attempt, which may begin in any state.
@@ -25,6 +26,11 @@ FOLLOWS: dict[str, frozenset[str]] = {
 STATES = tuple(FOLLOWS)
 FINAL_STATES = frozenset(state for state, next_ones in FOLLOWS.items() if not next_ones)
 DONE = "done"
+# What a batch is counted by, in the words of `batches.counts`.
+BATCH_COUNTS = (
+    *("total", "processed", "rejected", "failed"),
+    *("duplicates", "conflicts", "invalid", "running"),
+)
 
 _RUNTIME_STATES = {
     "Pending": "queued",
@@ -65,6 +71,23 @@ def state_of(view: InstanceView) -> str:
         status = view.output.get("status") if isinstance(view.output, Mapping) else None
         return status if status in FOLLOWS else "processed"
     return _RUNTIME_STATES.get(view.runtime_status, "running")
+
+
+def leading(views: Sequence[InstanceView]) -> InstanceView | None:
+    """Of several runs of one order, the one that says how the order stands.
+
+    One that is under way; else one that came to an outcome; else the latest that did not. An order
+    has several runs when it came by itself and in a batch too.
+    """
+    if not views:
+        return None
+
+    def rank(view: InstanceView) -> tuple[int, str]:
+        if view.runtime_status == "Completed":
+            return 1, view.created_at or ""
+        return (0 if view.runtime_status in ENDED_BADLY else 2), view.created_at or ""
+
+    return max(views, key=rank)
 
 
 def order_status(order_id: str, view: InstanceView) -> dict[str, Any]:
@@ -172,3 +195,54 @@ def _waiting(state: str, view: InstanceView) -> dict[str, Any] | None:
         return {"what": "a worker", "since": view.created_at, "until": None}
     waiting = view.custom_status.get("waitingFor")
     return dict(waiting) if isinstance(waiting, Mapping) else None
+
+
+def batch_status(
+    batch_id: str, view: InstanceView, chunks: Sequence[InstanceView]
+) -> dict[str, Any]:
+    """The status of a batch without its links.
+
+    Args:
+        chunks: those of its chunks that are under way; what they have done is counted in.
+    """
+    state = {"Completed": "completed"}.get(view.runtime_status) or _RUNTIME_STATES.get(
+        view.runtime_status, "running"
+    )
+    summary = view.output if state == "completed" and isinstance(view.output, Mapping) else None
+    told = summary if summary is not None else view.custom_status
+    counts = {name: told.get(name, 0) for name in BATCH_COUNTS}
+    for chunk in chunks if summary is None else ():
+        _count_in(counts, chunk.custom_status)
+    return {
+        "batchId": batch_id,
+        "state": state,
+        "stage": DONE if summary is not None else view.custom_status.get("stage", "queued"),
+        "attempt": view.input.get("attempt", 1),
+        **counts,
+        "submittedAt": (view.input.get("source") or {}).get("enqueuedAt") or view.created_at,
+        "updatedAt": view.updated_at,
+        "error": _error(state, view),
+        "summary": dict(summary) if summary is not None else None,
+    }
+
+
+def queued_batch(batch_id: str, submitted_at: str) -> dict[str, Any]:
+    """The status of a batch that was taken and whose orchestration has not begun."""
+    return {
+        "batchId": batch_id,
+        "state": "queued",
+        "stage": "queued",
+        "attempt": 1,
+        **dict.fromkeys(BATCH_COUNTS, 0),
+        "submittedAt": submitted_at,
+        "updatedAt": submitted_at,
+        "error": None,
+        "summary": None,
+    }
+
+
+def _count_in(counts: dict[str, int], chunk: Mapping[str, Any]) -> None:
+    for name in ("processed", "rejected", "failed"):
+        done = chunk.get(name, 0)
+        counts[name] += done
+        counts["running"] -= done

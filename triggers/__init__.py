@@ -1,0 +1,1 @@
+"""The functions that something outside calls: the change feed, the queue, HTTP."""

@@ -1,0 +1,110 @@
+"""The task hub as the triggers need it: views of runs, and starting one.
+
+Wraps the durable client, so that its manners (falsy statuses, JSON texts in JSON texts, bare
+`Exception`s) stay here.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+import aiohttp
+
+from domain import keys
+from domain.errors import StepError
+from domain.payloads import PROCESS_ORDER
+from domain.status import InstanceView, leading
+
+_T = TypeVar("_T")
+
+
+class DurableClient(Protocol):
+    """The calls of `DurableOrchestrationClient` (azure-functions-durable 1.7) that are used."""
+
+    async def get_status(self, instance_id: str) -> Any: ...
+
+    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
+
+    async def start_new(
+        self, orchestration_function_name: str, instance_id: str, client_input: Any
+    ) -> str: ...
+
+
+class Hub:
+    """The task hub behind a function's durable client binding."""
+
+    def __init__(self, client: DurableClient) -> None:
+        self._client = client
+
+    async def run(self, instance_id: str) -> InstanceView | None:
+        """The instance, or None when there is none.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+        """
+        status = await _answer(self._client.get_status(instance_id))
+        return view_of(status) if status else None
+
+    async def order_run(self, order_id: str) -> InstanceView | None:
+        """The run that says how the order stands, whether it came by itself or in a batch.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+        """
+        alone, children = await asyncio.gather(
+            self.run(keys.order_instance_id(order_id)),
+            _answer(self._client.get_status_by(instance_id_prefix=keys.child_prefix(order_id))),
+        )
+        views = [view_of(status) for status in children if status.name == PROCESS_ORDER]
+        return leading([*views, *([alone] if alone is not None else [])])
+
+    async def start(self, orchestrator: str, instance_id: str, value: Mapping[str, Any]) -> None:
+        """The instance is accepted and durable.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+            Exception: the task hub refuses; the library raises nothing narrower.
+        """
+        await _answer(self._client.start_new(orchestrator, instance_id, value))
+
+
+def view_of(status: Any) -> InstanceView:
+    """A `DurableOrchestrationStatus` as plain values."""
+    given = _parsed(status.input_)
+    told = status.custom_status
+    return InstanceView(
+        instance_id=status.instance_id,
+        name=status.name,
+        runtime_status=status.runtime_status.value,
+        created_at=_text(status.created_time),
+        updated_at=_text(status.last_updated_time),
+        input=given if isinstance(given, dict) else {},
+        custom_status=told if isinstance(told, dict) else {},
+        output=status.output,
+    )
+
+
+async def _answer(call: Awaitable[_T]) -> _T:
+    try:
+        return await call
+    except (aiohttp.ClientError, TimeoutError) as error:
+        kind = type(error).__name__
+        raise StepError("HUB_UNAVAILABLE", f"The task hub does not answer ({kind}).") from error
+
+
+def _parsed(value: Any) -> Any:
+    # `start_new` stores a JSON text of a JSON text, so the status holds a text.
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return None
+
+
+def _text(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""`GetOrderStatus` and `GetBatchStatus`: where an order or a batch stands, for polling.
+
+An order that failed is a fact like any other: 200, never a server error.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.functions as func
+
+from activities.orders import find_order, find_receipt
+from domain import keys
+from domain.order import is_usable_id, parse_instant
+from domain.problem import Problem
+from domain.status import (
+    FINAL_STATES,
+    batch_status,
+    item_status,
+    order_status,
+    queued_batch,
+    queued_status,
+)
+from triggers._http import (
+    RETRY_AFTER_S,
+    Refused,
+    answered,
+    batch_links,
+    json_response,
+    order_links,
+)
+from triggers._hub import DurableClient, Hub
+
+_MAX_RETRY_AFTER_S = 30
+
+
+async def get_order_status(
+    request: func.HttpRequest, client: DurableClient, context: func.Context
+) -> func.HttpResponse:
+    """202 while the order is under way, 200 when its state is final, or a problem (404, 503)."""
+
+    async def answer() -> func.HttpResponse:
+        order_id = request.route_params["id"]
+        if not is_usable_id(order_id):
+            raise _unknown("order")
+        told = await _order(Hub(client), order_id)
+        return _told(told, order_links(request, order_id), told["state"] in FINAL_STATES)
+
+    return await answered(request, context, answer)
+
+
+async def get_batch_status(
+    request: func.HttpRequest, client: DurableClient, context: func.Context
+) -> func.HttpResponse:
+    """202 while the batch is under way, 200 when it has ended, or a problem (404, 503)."""
+
+    async def answer() -> func.HttpResponse:
+        batch_id = request.route_params["id"]
+        told = await _batch(Hub(client), batch_id)
+        is_final = told["state"] in {"completed", "failed", "terminated"}
+        return _told(told, batch_links(request, batch_id), is_final)
+
+    return await answered(request, context, answer)
+
+
+async def _order(hub: Hub, order_id: str) -> dict[str, Any]:
+    run = await hub.order_run(order_id)
+    if run is not None:
+        return order_status(order_id, run)
+    receipt, item = await asyncio.gather(find_receipt(order_id), find_order(order_id))
+    if item is not None:
+        return item_status(item)
+    if receipt is not None:
+        return queued_status(order_id, receipt["submittedAt"])
+    raise _unknown("order")
+
+
+async def _batch(hub: Hub, batch_id: str) -> dict[str, Any]:
+    # A message without a batch id gives its own id, which may hold what an order's may not.
+    if not batch_id or any(letter in batch_id for letter in "/\\#?"):
+        raise _unknown("batch")
+    instance_id = keys.batch_instance_id(batch_id)
+    run = await hub.run(instance_id)
+    if run is not None:
+        under_way = run.custom_status.get("chunks") or []
+        chunks = await asyncio.gather(*(hub.run(chunk) for chunk in under_way))
+        return batch_status(batch_id, run, [chunk for chunk in chunks if chunk is not None])
+    receipt = await find_receipt(instance_id)
+    if receipt is None:
+        raise _unknown("batch")
+    return queued_batch(batch_id, receipt["submittedAt"])
+
+
+def _told(told: dict[str, Any], links: dict[str, str], is_final: bool) -> func.HttpResponse:
+    body = {**told, "links": links}
+    if is_final:
+        return json_response(body, 200, {"Cache-Control": "no-store"})
+    until = (told.get("waitingFor") or {}).get("until")
+    headers = {"Cache-Control": "no-store", "Retry-After": str(_retry_after_s(until))}
+    return json_response(body, 202, headers)
+
+
+def _retry_after_s(until: str | None) -> int:
+    instant = parse_instant(until)
+    if instant is None:
+        return RETRY_AFTER_S
+    left = (instant - datetime.now(UTC)).total_seconds()
+    return max(RETRY_AFTER_S, min(_MAX_RETRY_AFTER_S, round(left)))
+
+
+def _unknown(what: str) -> Refused:
+    return Refused(Problem("not-found", f"No {what} with this id was ever taken."))

@@ -1,0 +1,183 @@
+"""`SubmitOrders`: takes one order or a batch over HTTP and puts it on the queue.
+
+Answers 202 when the message is on the queue; the host sends it after this returns and answers 500
+if it cannot. Only the shape and the ids are looked at here: an order with faults is taken, and
+refused by its orchestration, so that the refusal is kept and told like every other outcome.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.functions as func
+
+from activities.orders import find_order, leave_receipt
+from domain import keys
+from domain.batches import content_digest
+from domain.jsontext import NotJson, decode, encode
+from domain.messages import MAX_BODY_BYTES, OrderBatch, SingleOrder, Unusable, classify
+from domain.order import digest, is_usable_id
+from domain.problem import Problem
+from domain.starting import Decision
+from domain.status import InstanceView, state_of
+from triggers._http import (
+    RETRY_AFTER_S,
+    Refused,
+    answered,
+    batch_links,
+    json_response,
+    order_links,
+    prefers_minimal,
+)
+from triggers._hub import DurableClient, Hub
+from triggers._starts import start_after
+
+
+async def submit_orders(
+    request: func.HttpRequest,
+    client: DurableClient,
+    messages: func.Out[str],
+    context: func.Context,
+) -> func.HttpResponse:
+    """202 with the place of the status, or a problem (400, 409, 413, 415, 503)."""
+
+    async def answer() -> func.HttpResponse:
+        found = _read(request)
+        if isinstance(found, OrderBatch):
+            return await _submit_batch(request, Hub(client), messages, found)
+        return await _submit_order(request, Hub(client), messages, found)
+
+    return await answered(request, context, answer)
+
+
+def _read(request: func.HttpRequest) -> SingleOrder | OrderBatch:
+    content_type = (request.headers.get("Content-Type") or "application/json").lower()
+    media_type = content_type.split(";")[0].strip()
+    if media_type not in {"application/json", "text/json"} and not media_type.endswith("+json"):
+        raise Refused(Problem("media-type", f"Send application/json, not '{media_type[:100]}'."))
+    try:
+        found = classify(decode(request.get_body()))
+    except NotJson as error:
+        raise Refused(Problem("malformed", f"The body is not JSON: {error}.")) from None
+    if isinstance(found, OrderBatch):
+        _check_entries(found)
+        return found
+    if isinstance(found, SingleOrder):
+        return found
+    reason = found.reason if isinstance(found, Unusable) else "The body is neither order nor batch."
+    code = found.code if isinstance(found, Unusable) else "wrong_shape"
+    raise Refused(Problem("malformed", reason, [{"field": "", "code": code, "message": reason}]))
+
+
+def _check_entries(batch: OrderBatch) -> None:
+    errors = [
+        {
+            "field": f"orders[{n}].id",
+            "code": "invalid_id",
+            "message": "It is not an order with a usable id.",
+        }
+        for n, entry in enumerate(batch.entries)
+        if not isinstance(entry, dict) or not is_usable_id(entry.get("id"))
+    ]
+    if errors:
+        detail = f"{len(errors)} of {len(batch.entries)} entries have no usable id."
+        raise Refused(Problem("malformed", detail, errors))
+
+
+async def _submit_order(
+    request: func.HttpRequest, hub: Hub, messages: func.Out[str], order: SingleOrder
+) -> func.HttpResponse:
+    order_id, content = order.raw["id"], digest(order.raw)
+    body = _fitting(encode(order.raw))
+    run, item = await asyncio.gather(hub.order_run(order_id), find_order(order_id))
+    decision = start_after(run, content).decision
+    if run is None and item is not None:
+        # The task hub has forgotten the run; the item is what is left of it.
+        decision = Decision.SAME if item.get("digest") == content else Decision.CONFLICT
+    elif run is None:
+        await _leave_receipt(f"order '{order_id}'", order_id, content)
+    if decision is Decision.CONFLICT:
+        raise _conflict(f"order '{order_id}'")
+    if decision is Decision.START:
+        messages.set([body])  # type: ignore[arg-type]
+    links = order_links(request, order_id)
+    state = "queued" if decision is Decision.START else _state(run, item)
+    return _accepted(
+        request, links, {"orderId": order_id, "state": state, "digest": content, "links": links}
+    )
+
+
+async def _submit_batch(
+    request: func.HttpRequest, hub: Hub, messages: func.Out[str], batch: OrderBatch
+) -> func.HttpResponse:
+    content = content_digest(batch.entries)
+    batch_id = batch.batch_id or _idempotency_key(request) or keys.derived_batch_id(content)
+    body = _fitting(encode({"batchId": batch_id, "orders": list(batch.entries)}))
+    instance_id = keys.batch_instance_id(batch_id)
+    run = await hub.run(instance_id)
+    decision = start_after(run, content).decision
+    if run is None:
+        await _leave_receipt(f"batch '{batch_id}'", instance_id, content)
+    if decision is Decision.CONFLICT:
+        raise _conflict(f"batch '{batch_id}'")
+    if decision is Decision.START:
+        messages.set([body])  # type: ignore[arg-type]
+    links = batch_links(request, batch_id)
+    told = {
+        "batchId": batch_id,
+        "state": "queued" if run is None or decision is Decision.START else _batch_state(run),
+        "total": len(batch.entries),
+        "links": links,
+    }
+    return _accepted(request, links, told)
+
+
+def _idempotency_key(request: func.HttpRequest) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    # The header's standard form is a quoted text.
+    key = key.strip().strip('"')
+    if not is_usable_id(key):
+        rule = "The header Idempotency-Key takes 1 to 100 of A-Z a-z 0-9 . _ -."
+        raise Refused(Problem("invalid-parameter", rule))
+    return key
+
+
+async def _leave_receipt(what: str, item_id: str, content: str) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    earlier = await leave_receipt(item_id, content, now)
+    if earlier is not None and earlier.get("digest") != content:
+        raise _conflict(what)
+
+
+def _fitting(body: str) -> str:
+    size = len(body.encode("utf-8"))
+    if size > MAX_BODY_BYTES:
+        detail = f"{size} bytes; a message holds {MAX_BODY_BYTES}."
+        raise Refused(Problem("too-large", detail))
+    return body
+
+
+def _conflict(what: str) -> Refused:
+    return Refused(Problem("conflict", f"Another {what} with other content was taken before."))
+
+
+def _state(run: InstanceView | None, item: dict[str, Any] | None) -> str:
+    if run is not None:
+        return state_of(run)
+    return str((item or {}).get("status", "processed"))
+
+
+def _batch_state(run: InstanceView) -> str:
+    return "completed" if run.runtime_status == "Completed" else state_of(run)
+
+
+def _accepted(
+    request: func.HttpRequest, links: dict[str, str], told: dict[str, Any]
+) -> func.HttpResponse:
+    headers = {"Location": links["self"], "Retry-After": str(RETRY_AFTER_S)}
+    if prefers_minimal(request):
+        headers["Preference-Applied"] = "return=minimal"
+        return func.HttpResponse(status_code=202, headers=headers)
+    return json_response(told, 202, headers)
