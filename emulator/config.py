@@ -43,7 +43,7 @@ class Options:
     faults: str | None = None
     cors: str | None = None
     cors_credentials: bool = False
-    timeout_s: float = 20.0
+    timeout_s: float = 60.0
     functions: tuple[str, ...] = ()
     enable_auth: bool = False
     verbose: bool = False
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--faults", help="a JSON text or a file of injected faults")
     add("--cors", help="allowed origins, separated by commas")
     add("--cors-credentials", action="store_true")
-    add("-t", "--timeout", type=float, default=20.0, help="seconds the app may take to load")
+    add("-t", "--timeout", type=float, default=60.0, help="seconds the app may take to load")
     add("--functions", nargs="+", default=[], help="run only these")
     add("--enableAuth", action="store_true", help="check keys")
     add("--verbose", action="store_true", help="log what the host does")

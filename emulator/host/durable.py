@@ -8,11 +8,18 @@ Source: the Durable Functions extension's out-of-process path.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from emulator.host.functions import Function
+from aiohttp import web
+
+from emulator.clock import Clock
+from emulator.database import Database
+from emulator.faults import Faults
+from emulator.host.configuration import Configuration
+from emulator.host.functions import DURABLE_TRIGGERS, Function
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import InvocationLog, log_failure
+from emulator.host.keys import Keys
 from emulator.host.log import Log
 from emulator.host.outputs import Outputs
 from emulator.host.worker_model import FunctionMetadata, InvocationContext, InvocationResult
@@ -25,6 +32,7 @@ from emulator.taskhub.model import (
     Episode,
     EpisodeFailed,
     EpisodeReply,
+    FunctionInvoker,
 )
 from emulator.worker.protocol import Datum
 
@@ -122,3 +130,55 @@ class LoggedWorker:
         if not outcome.ok:
             error = f"{outcome.error_type}: {outcome.error_message}"
             log_failure(self._log, function, error, outcome.trace)
+
+
+def needs_hub(functions: Iterable[Function]) -> bool:
+    """Whether any function is durable or has a durable client."""
+    return any(
+        binding.type in DURABLE_TRIGGERS or binding.type == "durableClient"
+        for function in functions
+        for binding in function.bindings
+    )
+
+
+class DurablePart:
+    """The task hub of an app that has durable functions or clients; another app has none.
+
+    Its doors exist in either case; without a hub they answer as for an extension that is not there.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        origin: str,
+        keys: Keys | None,
+        clock: Clock,
+        faults: Faults,
+    ) -> None:
+        self._configuration = configuration
+        self._origin = origin
+        self._keys = keys
+        self._clock = clock
+        self._faults = faults
+        self._database: Database | None = None
+        self._hub: object | None = None
+        self._doors: web.Application | None = None
+
+    async def start(self, invoker: FunctionInvoker) -> None:
+        """Open the hub's file and let what was interrupted go on.
+
+        Raises:
+            StorageError: the file cannot be opened.
+        """
+        raise NotImplementedError
+
+    def client_binding(self) -> str:
+        """The text of a durable client binding."""
+        raise NotImplementedError
+
+    def routes(self) -> list[web.RouteDef]:
+        """The hub's doors: for the durable client, and the public one behind its system key."""
+        return []
+
+    async def stop(self) -> None:
+        """Let work in flight end, and close the file."""

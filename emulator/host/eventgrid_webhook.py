@@ -15,7 +15,9 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.host.functions import Function
+from emulator.host.http_front import given_key
 from emulator.host.invocations import Invocations, Outcome, Request
+from emulator.host.keys import Keys, Level
 from emulator.host.metadata import binding_data, event_grid
 
 FindFunction = Callable[[str], Function | None]
@@ -28,6 +30,10 @@ class EventGridWebhook:
         self._find = find
         self._invocations = invocations
         self._clock = clock
+
+    def may_enter(self, request: web.Request, keys: Keys) -> bool:
+        """Whether the request has the extension's key, or the master key."""
+        return keys.level(given_key(request), extension="eventgrid") >= Level.SYSTEM
 
     async def handle(  # noqa: PLR0911 - one return for each row of the extension's table
         self, request: web.Request

@@ -68,7 +68,10 @@ class HttpFront:
         self._invocations: Invocations | None = None
         self._keys: Keys | None = None
         self._ready = asyncio.Event()
+        self._stopping = False
         self._outstanding = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._slots = (
             asyncio.Semaphore(options.max_concurrent) if options.max_concurrent > 0 else None
         )
@@ -90,7 +93,11 @@ class HttpFront:
 
     def close(self) -> None:
         """Let no more requests in."""
-        self._ready.clear()
+        self._stopping = True
+
+    async def wait_until_idle(self) -> None:
+        """Return when every request that was let in is answered."""
+        await self._idle.wait()
 
     def make_app(self, built_in: Iterable[web.AbstractRouteDef]) -> web.Application:
         """The web application: built-in routes, then the functions."""
@@ -155,16 +162,13 @@ class HttpFront:
         return await self._function(request)
 
     async def _function(self, request: web.Request) -> web.StreamResponse:
-        if not self._ready.is_set():
-            try:
-                async with asyncio.timeout(_START_WAIT_S):
-                    await self._ready.wait()
-            except TimeoutError:
-                return web.Response(status=503, text="Function host is not running.")
+        if not await self._is_available():
+            return web.Response(status=503, text="Function host is not running.")
         limit = self._options.max_outstanding
         if 0 < limit <= self._outstanding:
             return web.Response(status=429)
         self._outstanding += 1
+        self._idle.clear()
         try:
             if self._slots is None:
                 return await self._dispatch(request)
@@ -172,6 +176,17 @@ class HttpFront:
                 return await self._dispatch(request)
         finally:
             self._outstanding -= 1
+            if not self._outstanding:
+                self._idle.set()
+
+    async def _is_available(self) -> bool:
+        """Whether functions can be called; waits, with a bound, for a host that starts."""
+        try:
+            async with asyncio.timeout(_START_WAIT_S):
+                await self._ready.wait()
+        except TimeoutError:
+            return False
+        return not self._stopping
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         found = self._router.find(request.method, request.rel_url.raw_path)

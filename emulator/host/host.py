@@ -1,0 +1,249 @@
+"""The host itself: every part wired to the others, started and stopped in order.
+
+Called by `run`; what each part does is said where it is.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from emulator import eventgrid, servicebus
+from emulator.clock import Clock
+from emulator.cosmos import create_app
+from emulator.faults import Faults
+from emulator.host.admin import AdminApi, HostState
+from emulator.host.configuration import Configuration
+from emulator.host.doors import Door
+from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
+from emulator.host.errors import StartError
+from emulator.host.eventgrid_webhook import EventGridWebhook
+from emulator.host.faults_api import routes as fault_routes
+from emulator.host.functions import Function, read_functions
+from emulator.host.http_front import HttpFront, host_id
+from emulator.host.inputs import Inputs
+from emulator.host.invocations import Invocations, Request
+from emulator.host.keys import Keys
+from emulator.host.listeners import Assembler, Assembly
+from emulator.host.log import Log
+from emulator.host.manual import manual_request
+from emulator.host.outputs import Outputs
+from emulator.host.services import Services
+from emulator.host.storage import Storage
+from emulator.host.worker_log import BridgeHandler, app_line
+from emulator.host.worker_model import AppLoadError, FunctionMetadata, WorkerOptions
+from emulator.host.worker_process import WorkerProcess
+
+_STOP_S = 10.0
+
+
+class Host:
+    """One function app and the services it stands on.
+
+    Args:
+        doors: the bound ports by name: host, cosmos, servicebus.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        doors: Mapping[str, Door],
+        log: Log,
+        clock: Clock,
+        faults: Faults,
+    ) -> None:
+        self._configuration = configuration
+        self._doors = doors
+        self._log = log
+        self._clock = clock
+        self._faults = faults
+        self.state = HostState(host_id(), started_s=time.monotonic())
+        self._assembly = Assembly()
+        self._front = HttpFront(configuration.front, log)
+        self._storage = Storage(configuration.options.data_dir, clock, faults)
+        self._keys: Keys | None = None
+        self._worker: WorkerProcess | None = None
+        self._durable: DurablePart | None = None
+        self._invocations: Invocations | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """Every function, by name, in the order of names."""
+        return self._assembly.functions
+
+    async def start(self) -> None:
+        """Start everything; the doors answer when it returns.
+
+        Raises:
+            StartError, StorageError: it cannot start; call `stop` all the same.
+        """
+        logging.getLogger().addHandler(BridgeHandler(self._log))
+        configuration = self._configuration
+        options = configuration.options
+        if options.enable_auth:
+            self._keys = await asyncio.to_thread(Keys, options.data_dir / "secrets")
+        services = await self._storage.start(configuration.entities)
+        self._durable = DurablePart(
+            configuration,
+            self._doors["host"].url,
+            self._keys,
+            self._clock,
+            self._faults,
+        )
+        await self._serve(services)
+        inputs = Inputs(services, configuration.settings, self._clock, self._durable.client_binding)
+        outputs = Outputs(services, configuration.settings, self._clock, self._log)
+        loaded = await self._load(inputs, outputs)
+        await self._assemble(loaded, services, inputs, outputs)
+        self.state.state = "Running"
+
+    async def _serve(self, services: Services) -> None:
+        """Open the doors; functions answer when they are loaded, which requests wait for."""
+        messaging = web.Application(client_max_size=64 << 20)
+        messaging.add_routes(eventgrid.routes(services.sink))
+        messaging.add_routes(servicebus.routes(services.broker))
+        await self._doors["cosmos"].serve(create_app(services.cosmos))
+        await self._doors["servicebus"].serve(messaging)
+        await self._doors["host"].serve(self._front.make_app(self._built_in()))
+
+    def _built_in(self) -> list[web.AbstractRouteDef]:
+        admin = AdminApi(
+            host=self.state,
+            script_root=str(self._configuration.options.script_root),
+            route_prefix=self._configuration.host_json.route_prefix,
+            functions=lambda: self.functions,
+            manual=lambda function, text: manual_request(function, text, self._clock.now()),
+            run=self._run_later,
+            keys=lambda: self._keys,
+        )
+        assert self._durable is not None
+        return [
+            *admin.routes(),
+            *fault_routes(self._faults),
+            web.route("*", "/runtime/webhooks/eventgrid", self._event_grid),
+            *self._durable.routes(),
+        ]
+
+    async def _event_grid(self, request: web.Request) -> web.StreamResponse:
+        if self._invocations is None:
+            return web.Response(status=503, text="Function host is not running.")
+        webhook = EventGridWebhook(self._find_running, self._invocations, self._clock)
+        if self._keys is not None and not webhook.may_enter(request, self._keys):
+            return web.Response(status=401)
+        return await webhook.handle(request)
+
+    def _find_running(self, name: str) -> Function | None:
+        found = (f for f in self.functions.values() if f.name.lower() == name.lower())
+        return next((function for function in found if function.runs), None)
+
+    def _run_later(self, request: Request) -> None:
+        assert self._invocations is not None
+        self._spawn(self._invocations.run(request))
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _load(self, inputs: Inputs, outputs: Outputs) -> list[FunctionMetadata]:
+        """Start the worker and load the app."""
+        options, host_json = self._configuration.options, self._configuration.host_json
+        worker = self._worker = WorkerProcess(
+            WorkerOptions(function_timeout_s=host_json.function_timeout_s),
+            on_log=lambda line: app_line(self._log, line),
+            bindings=HostBindings(self.functions_by_name, inputs, outputs),
+        )
+        settings = self._configuration.settings
+        python = settings.get("languageWorkers:python:defaultExecutablePath")
+        self._invocations = Invocations(worker, inputs.read, outputs.send, self._log)
+        try:
+            async with asyncio.timeout(options.timeout_s):
+                loaded = await worker.start(options.script_root, settings.environment, python)
+        except TimeoutError as error:
+            raise StartError(
+                f"The function app was not loaded within {options.timeout_s:g} seconds. What it "
+                "does at import must end; --timeout gives it longer."
+            ) from error
+        except AppLoadError as error:
+            return self._not_loaded(error)
+        except OSError as error:
+            raise StartError(f"The worker's Python cannot be started: {error}.") from error
+        self._log.info("Worker process started and initialized.", "Function.Host")
+        return loaded
+
+    def _not_loaded(self, error: AppLoadError) -> list[FunctionMetadata]:
+        """An app that cannot be loaded ends the start, unless the user wants to go on."""
+        text = f"Worker failed to load function app. {error}"
+        if error.trace:
+            text += f"\n{error.trace.rstrip()}"
+        if not self._configuration.options.keep_going:
+            raise StartError(text)
+        self.state.errors = (str(error),)
+        self._log.error(text)
+        return []
+
+    def functions_by_name(self, name: str) -> Function | None:
+        """A function by its exact name."""
+        return self.functions.get(name)
+
+    async def _assemble(
+        self, loaded: list[FunctionMetadata], services: Services, inputs: Inputs, outputs: Outputs
+    ) -> None:
+        configuration, worker = self._configuration, self._worker
+        assert worker is not None
+        assert self._invocations is not None
+        assert self._durable is not None
+        assembler = Assembler(
+            settings=configuration.settings,
+            host_json=configuration.host_json,
+            services=services,
+            inputs=inputs,
+            outputs=outputs,
+            invocations=self._invocations,
+            data_dir=configuration.options.data_dir,
+            clock=self._clock,
+            log=self._log,
+        )
+        functions = read_functions(
+            loaded, configuration.settings, configuration.host_json, configuration.options.functions
+        )
+        self._assembly = await assembler.assemble(functions)
+        running = {name for name, function in self.functions.items() if function.runs}
+        worker.leave_out([metadata.name for metadata in loaded if metadata.name not in running])
+        if needs_hub(self.functions.values()):
+            await self._durable.start(LoggedWorker(worker, self._log))
+        self._front.open(
+            self._assembly.router, self._assembly.functions, self._invocations, self._keys
+        )
+        for listener in self._assembly.listeners:
+            await listener.start()
+
+    async def stop(self) -> None:
+        """Take no new work, finish what is in flight within ten seconds, close everything."""
+        self.state.state = "Stopping"
+        self._front.close()
+        if self._invocations is not None:
+            self._invocations.stop_retrying()
+        await self._within(self._finish(), "what is in flight")
+        if self._durable is not None:
+            await self._within(self._durable.stop(), "the task hub")
+        if self._worker is not None:
+            await self._worker.stop()
+        for door in self._doors.values():
+            await door.close()
+        await self._storage.stop()
+
+    async def _finish(self) -> None:
+        stops = [listener.stop() for listener in self._assembly.listeners]
+        await asyncio.gather(*stops, *self._background, self._front.wait_until_idle())
+
+    async def _within(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await work
+        except TimeoutError:
+            self._log.warning(f"Stopping does not wait any longer for {what}.")

@@ -1,0 +1,138 @@
+"""Starts the emulator, serves until it is told to stop, and stops it.
+
+Order of the start: configuration, ports, data folder, files, services, worker, task hub, listeners,
+banner. Everything that can be wrong with what the user wrote is found before the first listener
+takes a message. Order of the stop: no new work, what is in flight within ten seconds, worker, hub,
+files. A second signal ends the process at once, which loses nothing that was acknowledged.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import signal
+import sys
+
+from emulator.clock import Clock
+from emulator.config import Options, UsageError
+from emulator.host.banner import VERBOSE_HINT, VERSION_BLOCK, error_lines, function_lines
+from emulator.host.configuration import (
+    Configuration,
+    read_configuration,
+    read_faults,
+    read_file_settings,
+    wanted_port,
+)
+from emulator.host.doors import Door, close_all, open_door
+from emulator.host.errors import StartError
+from emulator.host.host import Host
+from emulator.host.instance import DataFolder
+from emulator.host.log import Log
+
+
+def run(options: Options) -> int:
+    """Run the emulator until it is stopped; returns the exit code.
+
+    Raises:
+        StartError, StorageError: it cannot start; the text is one line.
+    """
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(options))
+    except UsageError as error:
+        raise StartError(str(error)) from error
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    stop = _on_signals()
+    clock = Clock()
+    faults = read_faults(options)
+    file = read_file_settings(options)
+    doors: list[Door] = []
+    log = Log(clock, verbose=options.verbose, quiet=options.quiet)
+    folder: DataFolder | None = None
+    try:
+        doors = _open_doors(options, wanted_port(options, file, os.environ))
+        folder = DataFolder(options.data_dir)
+        ports = {door.name: door.port for door in doors}
+        configuration = read_configuration(options, file, os.environ, ports)
+        log.set_levels(configuration.host_json.log_levels)
+        log.plain(VERSION_BLOCK)
+        for note in configuration.notes:
+            log.warning(note)
+        host = Host(configuration, {door.name: door for door in doors}, log, clock, faults)
+        try:
+            await host.start()
+            _announce(host, configuration, doors, log)
+            await stop.wait()
+        finally:
+            await host.stop()
+    finally:
+        await close_all(doors)
+        log.close()
+        if folder is not None:
+            folder.release()
+
+
+def _on_signals() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set; the second of them ends the process at once."""
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
+    return stop
+
+
+def _open_doors(options: Options, host_port: int) -> list[Door]:
+    """Bind every port, or none of them.
+
+    Raises:
+        StartError: one is taken.
+    """
+    doors: list[Door] = []
+    wanted = (
+        ("host", host_port, "--port [-p]"),
+        ("cosmos", options.cosmos_port, "--cosmos-port"),
+        ("servicebus", options.servicebus_port, "--servicebus-port"),
+    )
+    try:
+        for name, port, option in wanted:
+            doors.append(open_door(name, options.address, port, option))
+    except StartError:
+        for door in doors:
+            door.socket.close()
+        raise
+    return doors
+
+
+def _announce(host: Host, configuration: Configuration, doors: list[Door], log: Log) -> None:
+    """Tell people and machines that everything serves."""
+    urls = {door.name: door.url for door in doors}
+    functions = host.functions.values()
+    for line in error_lines(functions):
+        log.plain(line)
+    if not configuration.options.quiet:
+        for line in function_lines(functions, urls["host"], configuration.host_json.route_prefix):
+            log.plain(line)
+        log.plain(f"Cosmos DB: {urls['cosmos']}   Service Bus and Event Grid: {urls['servicebus']}")
+        if not configuration.options.verbose:
+            log.plain(VERBOSE_HINT)
+    log.info(
+        f"Host lock lease acquired by instance ID '{host.state.instance_id}'.", "Function.Host"
+    )
+    log.flush()
+    if configuration.options.ready_json:
+        line = json.dumps({"emulator": {**urls, "gateway": "", "pid": os.getpid()}})
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    # What was loaded stays; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
