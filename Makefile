@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo start test lint bench clean
+.PHONY: help demo start test lint lint-infra bench clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,8 +28,11 @@ lint: $(STAMP) ## ruff, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-clean: ## remove the virtual environment and local data
-	rm -rf $(VENV) .local
+lint-infra: $(STAMP) ## policy checks of infra/ (checkov, in an environment of its own)
+	@$(BIN)/python scripts/lint_infra.py
+
+clean: ## remove the virtual environments and local data
+	rm -rf $(VENV) .venv-infra .local
 
 # The virtual environment follows the dependency lists, and PYTHON where it is given.
 $(STAMP): pyproject.toml requirements.txt scripts/make_venv.sh

@@ -46,20 +46,17 @@ resource databaseContainers 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/
   parent: database
   name: container.name
   properties: {
-    resource: union(
-      {
-        id: container.name
-        partitionKey: { kind: 'Hash', paths: [container.partitionKey], version: 2 }
-        indexingPolicy: {
-          indexingMode: 'consistent'
-          automatic: true
-          includedPaths: map(container.?indexingPolicy.?includedPaths ?? ['/*'], path => { path: path })
-          excludedPaths: map(container.?indexingPolicy.?excludedPaths ?? [], path => { path: path })
-          compositeIndexes: container.?indexingPolicy.?compositeIndexes ?? []
-        }
-      },
-      contains(container, 'defaultTtl') ? { defaultTtl: container.defaultTtl } : {}
-    )
+    resource: union({
+      id: container.name
+      partitionKey: { kind: 'Hash', paths: [container.partitionKey], version: 2 }
+      indexingPolicy: {
+        indexingMode: 'consistent'
+        automatic: true
+        includedPaths: map(container.?indexingPolicy.?includedPaths ?? ['/*'], path => { path: path })
+        excludedPaths: map(container.?indexingPolicy.?excludedPaths ?? [], path => { path: path })
+        compositeIndexes: container.?indexingPolicy.?compositeIndexes ?? []
+      }
+    }, container.?defaultTtl == null ? {} : { defaultTtl: container.defaultTtl })
   }
 }]
 

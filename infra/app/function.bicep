@@ -109,34 +109,31 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 resource appSettings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(
-    {
-      AzureWebJobsStorage__accountName: hostAccountName
-      AzureWebJobsStorage__credential: 'managedidentity'
-      AzureWebJobsStorage__clientId: funcClientId
-      APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
-      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${funcClientId};Authorization=AAD'
-      AZURE_CLIENT_ID: funcClientId
-      COSMOS_DB__accountEndpoint: cosmosEndpoint
-      COSMOS_DB__credential: 'managedidentity'
-      COSMOS_DB__clientId: funcClientId
-      COSMOS_DB_DATABASE_NAME: databaseName
-      COSMOS_DB_TO_PROCESS_CONTAINER_NAME: 'toprocess'
-      COSMOS_DB_PROCESSED_CONTAINER_NAME: 'processed'
-      COSMOS_DB_LEASES_CONTAINER_NAME: 'leases'
-      COSMOS_DB_REFERENCE_CONTAINER_NAME: 'reference'
-      COSMOS_DB_SUBMISSIONS_CONTAINER_NAME: 'submissions'
-      SB_ORDERS__fullyQualifiedNamespace: '${namespaceName}.servicebus.windows.net'
-      SB_ORDERS__credential: 'managedidentity'
-      SB_ORDERS__clientId: funcClientId
-      SERVICEBUS_QUEUE: ordersQueue
-      EVENT_GRID__topicEndpointUri: topicEndpoint
-      EVENT_GRID__credential: 'managedidentity'
-      EVENT_GRID__clientId: funcClientId
-      TASKHUB_NAME: taskHubName
-    },
-    durableSettings
-  )
+  properties: union({
+    AzureWebJobsStorage__accountName: hostAccountName
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__clientId: funcClientId
+    APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${funcClientId};Authorization=AAD'
+    AZURE_CLIENT_ID: funcClientId
+    COSMOS_DB__accountEndpoint: cosmosEndpoint
+    COSMOS_DB__credential: 'managedidentity'
+    COSMOS_DB__clientId: funcClientId
+    COSMOS_DB_DATABASE_NAME: databaseName
+    COSMOS_DB_TO_PROCESS_CONTAINER_NAME: 'toprocess'
+    COSMOS_DB_PROCESSED_CONTAINER_NAME: 'processed'
+    COSMOS_DB_LEASES_CONTAINER_NAME: 'leases'
+    COSMOS_DB_REFERENCE_CONTAINER_NAME: 'reference'
+    COSMOS_DB_SUBMISSIONS_CONTAINER_NAME: 'submissions'
+    SB_ORDERS__fullyQualifiedNamespace: '${namespaceName}.servicebus.windows.net'
+    SB_ORDERS__credential: 'managedidentity'
+    SB_ORDERS__clientId: funcClientId
+    SERVICEBUS_QUEUE: ordersQueue
+    EVENT_GRID__topicEndpointUri: topicEndpoint
+    EVENT_GRID__credential: 'managedidentity'
+    EVENT_GRID__clientId: funcClientId
+    TASKHUB_NAME: taskHubName
+  }, durableSettings)
 }
 
 @description('Only the gateway gets in: a token for this audience, issued to the gateway\'s identity. Without allowedApplications any workload of the tenant could ask for such a token.')
