@@ -85,7 +85,8 @@ def _line(pick: random.Random, quantity: int | None = None) -> dict[str, Any]:
     }
 
 
-def _order(pick: random.Random, number: int) -> Order:
+def make_order(pick: random.Random, number: int) -> Order:
+    """An ordinary order; the number decides its id and time of day."""
     country = pick.choice(sorted(COUNTRIES))
     customer, name, _ = pick.choice(CUSTOMERS)
     at = DAY + timedelta(seconds=number * 97 + pick.randint(0, 60))
@@ -104,7 +105,7 @@ def _order(pick: random.Random, number: int) -> Order:
 def _valid(pick: random.Random) -> Iterator[tuple[str, Order]]:
     """Two hundred orders that go through, a few of them unusual."""
     for number in range(1, 201):
-        order = _order(pick, number)
+        order = make_order(pick, number)
         story = "ordinary"
         if number % 25 == 0:
             order["lines"].append(_line(pick, -pick.randint(1, 3)))
@@ -134,7 +135,7 @@ def _refused(pick: random.Random) -> Iterator[tuple[str, Order]]:
     """Orders that `validate_order` refuses, each for a reason of its own."""
 
     def base(number: int) -> Order:
-        return _order(pick, number)
+        return make_order(pick, number)
 
     order = base(901)
     order["currency"] = "EURO"
@@ -229,7 +230,7 @@ def messages() -> list[dict[str, str]]:
 def batch() -> dict[str, Any]:
     """One batch message of a hundred: 96 different orders, two of them told twice, two refused."""
     pick = random.Random(SEED + 1)
-    orders = [_order(pick, number) for number in range(2001, 2099)]
+    orders = [make_order(pick, number) for number in range(2001, 2099)]
     for line in orders[96]["lines"]:
         line["quantity"] = 0
     orders[97]["currency"] = "EU"

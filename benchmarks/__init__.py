@@ -1,0 +1,1 @@
+"""`make bench`: what the whole system does on this machine, measured from outside."""
