@@ -186,7 +186,7 @@ def submissions() -> list[dict[str, Any]]:
     pick = random.Random(SEED)
     first = [*_valid(pick), *_refused(pick)]
     pick.shuffle(first)
-    day = [
+    day: list[dict[str, Any]] = [
         {"wave": 1, "via": _WAYS[n % len(_WAYS)], "story": story, "order": order}
         for n, (story, order) in enumerate(first)
     ]
