@@ -81,7 +81,9 @@ class WorkerCalls:
         """
 
         async def start_run() -> list[FunctionMetadata]:
-            run = self._run = WorkerRun(self._take, lambda text: self._say("Information", text))
+            run = self._run = WorkerRun(
+                self._take, lambda text: self._say("Information", text), self._no_worker
+            )
             return await run.start(script_root, env, python, self._options)
 
         try:
@@ -102,7 +104,7 @@ class WorkerCalls:
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
         if self._run is not None:
-            await self._run.end(kindly=True)
+            await self._run.end(kindly=not self._calls)
         self._lose_calls()
 
     @property
@@ -124,7 +126,6 @@ class WorkerCalls:
             run, began = self._run, loop.time()
             assert run is not None
             await run.wait_lost()
-            self._ready.clear()
             await run.end(kindly=False)
             self._lose_calls()
             self._say("Error", f"Language Worker Process exited. {run.death}")
@@ -148,6 +149,10 @@ class WorkerCalls:
                     await self._run.end(kindly=False)
             else:
                 return pause
+
+    def _no_worker(self) -> None:
+        if not self._stopping:
+            self._ready.clear()
 
     def _lose_calls(self) -> None:
         for call in self._calls.values():

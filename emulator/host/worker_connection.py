@@ -116,6 +116,24 @@ async def start_worker(
     Raises:
         OSError: the interpreter cannot be started.
     """
+    # A caller that gives up in the middle must not leave a process that nobody waits for.
+    starting = asyncio.ensure_future(_start(script_root, environ, python, on_frame, on_lost))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        started = await starting
+        started.connection.close()
+        await started.process.wait()
+        raise
+
+
+async def _start(
+    script_root: Path,
+    environ: Mapping[str, str],
+    python: str | None,
+    on_frame: Callable[[Frame], None],
+    on_lost: Callable[[], None],
+) -> Started:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     # A pipe of our own and not asyncio's: waiting for the process must not wait for programs that

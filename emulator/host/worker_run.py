@@ -24,11 +24,18 @@ class WorkerRun:
     Args:
         on_frame: called with every frame that arrives after loading.
         on_output: called with every line that the process itself writes.
+        on_lost: called at once when the process is gone, or is to be killed.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None], on_output: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        on_frame: Callable[[Frame], None],
+        on_output: Callable[[str], None],
+        on_lost: Callable[[], None],
+    ) -> None:
         self._on_frame = on_frame
         self._on_output = on_output
+        self._on_lost = on_lost
         self._lost = asyncio.Event()
         self._loaded: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._last_words: list[str] = []
@@ -49,7 +56,7 @@ class WorkerRun:
             OSError: the interpreter cannot be started.
         """
         started = self._started = await start_worker(
-            script_root, environ, python, self._take, self._lost.set
+            script_root, environ, python, self._take, self._lose
         )
         for work in (self._watch(started), self._read_output(started)):
             self._tasks.append(asyncio.create_task(work))
@@ -107,6 +114,7 @@ class WorkerRun:
         """End the process by force, whatever it is doing."""
         if self._started is not None and self._started.process.returncode is None:
             self._started.process.kill()
+            self._lose()
 
     async def end(self, *, kindly: bool) -> None:
         """End the process: by request if `kindly`, then by closing its socket, then by force."""
@@ -128,7 +136,12 @@ class WorkerRun:
     async def _watch(self, started: Started) -> None:
         """Notice an exit even if a process that the app forked holds the socket open."""
         await started.process.wait()
-        self._lost.set()
+        self._lose()
+
+    def _lose(self) -> None:
+        if not self._lost.is_set():
+            self._lost.set()
+            self._on_lost()
 
     async def _read_output(self, started: Started) -> None:
         rest = b""

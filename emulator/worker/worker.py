@@ -73,7 +73,7 @@ class Worker:
         self._script_root = script_root
         self._loop = asyncio.new_event_loop()
         self._plans: dict[str, FunctionPlan] = {}
-        self._pool = ThreadPoolExecutor(thread_count(os.environ))
+        self._pool = ThreadPoolExecutor()
         self._orchestrations: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting_for_history: dict[int, Frame] = {}
         self._running: dict[int, asyncio.Task[None] | Future[None]] = {}
@@ -86,6 +86,7 @@ class Worker:
         asyncio.set_event_loop(self._loop)
         capture_logging(self._channel.send, os.environ)
         sys.stdout = self._printed
+        self._pool = ThreadPoolExecutor(thread_count(os.environ))
         for target in (self._read, self._orchestrate):
             threading.Thread(target=target, name=target.__name__, daemon=True).start()
         while True:
@@ -96,6 +97,8 @@ class Worker:
                 # asyncio lets these two out of a task that the app started by itself.
                 log.error("A task of the app raised %s: %s", type(error).__name__, error)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._running:
+            os._exit(0)  # what still runs is given up; Python would wait for it
 
     def _read(self) -> None:
         buffer = FrameBuffer()

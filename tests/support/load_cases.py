@@ -154,8 +154,8 @@ SIGNATURES = [
         "trigger_of_a_wrong_type_with_an_undefined_data_type",
         _QUEUE.replace("connection", 'data_type="undefined", connection')
         + "def f(msg: int): ...\n",
-        'type of msg binding in the binding decorator "serviceBusTrigger" does not match its Python '
-        'annotation "int"',
+        'type of msg binding in the binding decorator "serviceBusTrigger" does not match its '
+        'Python annotation "int"',
     ),
     _refused(
         "trigger_of_a_wrong_type_with_a_data_type",
