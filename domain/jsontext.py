@@ -90,16 +90,17 @@ def _int(text: str) -> int:
 
 
 def _deeper_than(value: Any, levels: int) -> bool:
+    """Whether more than `levels` objects and lists stand in one another."""
     layer = [value]
     for _ in range(levels + 1):
+        layer = [inner for inner in layer if isinstance(inner, dict | list)]
+        if not layer:
+            return False
         layer = [
             inner
             for outer in layer
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-        if not layer:
-            return False
     return True
 
 

@@ -76,16 +76,16 @@ def state_of(view: InstanceView) -> str:
 def leading(views: Sequence[InstanceView]) -> InstanceView | None:
     """Of several runs of one order, the one that says how the order stands.
 
-    One that is under way; else one that came to an outcome; else the latest that did not. An order
-    has several runs when it came by itself and in a batch too.
+    One that came to an outcome, which is final; else one that is under way; else the latest that
+    ended badly. An order has several runs when it came by itself and in a batch too.
     """
     if not views:
         return None
 
     def rank(view: InstanceView) -> tuple[int, str]:
         if view.runtime_status == "Completed":
-            return 1, view.created_at or ""
-        return (0 if view.runtime_status in ENDED_BADLY else 2), view.created_at or ""
+            return 2, view.created_at or ""
+        return (0 if view.runtime_status in ENDED_BADLY else 1), view.created_at or ""
 
     return max(views, key=rank)
 

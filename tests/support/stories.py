@@ -45,6 +45,7 @@ def recorded(
     orchestration: Orchestration,
     value: Any,
     answer: Callable[[], Answer],
+    *,
     pick: Pick = first,
     instance_id: str = "ORD-1",
 ) -> Callable[[], Recording]:

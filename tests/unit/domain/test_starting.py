@@ -1,0 +1,25 @@
+"""Start once: every earlier run and what it means."""
+
+import pytest
+
+from domain.starting import ACTIVE, ENDED_BADLY, Decision, EarlierRun, Start, decide_start
+
+
+def test_without_an_earlier_run_the_first_attempt_starts() -> None:
+    assert decide_start("d", None) == Start(Decision.START, 1)
+
+
+@pytest.mark.parametrize("status", sorted(ACTIVE | {"Completed"}))
+def test_the_same_content_does_not_start_again(status: str) -> None:
+    assert decide_start("d", EarlierRun(status, "d", 3)).decision is Decision.SAME
+
+
+@pytest.mark.parametrize("status", sorted(ACTIVE | {"Completed"}))
+def test_other_content_is_refused(status: str) -> None:
+    assert decide_start("d", EarlierRun(status, "other", 1)).decision is Decision.CONFLICT
+
+
+@pytest.mark.parametrize("status", sorted(ENDED_BADLY))
+@pytest.mark.parametrize("digest", ["d", "other", None])
+def test_after_a_failure_the_next_attempt_starts(status: str, digest: str | None) -> None:
+    assert decide_start("d", EarlierRun(status, digest, 3)) == Start(Decision.START, 4)
