@@ -10,6 +10,7 @@ What it does, does differently, and refuses is listed in COVERAGE.md.
 from emulator.cosmos.auth import EMULATOR_KEY
 from emulator.cosmos.errors import CosmosError
 from emulator.cosmos.feed import FeedPage
+from emulator.cosmos.listen import Listener, listen
 from emulator.cosmos.server import create_app
 from emulator.cosmos.service import CosmosService, open_storage
 
@@ -18,6 +19,8 @@ __all__ = [
     "CosmosError",
     "CosmosService",
     "FeedPage",
+    "Listener",
     "create_app",
+    "listen",
     "open_storage",
 ]

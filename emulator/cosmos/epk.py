@@ -53,7 +53,7 @@ def murmur3_128(data: bytes) -> tuple[int, int]:
 def encode(value: Any) -> bytes:
     """The bytes of one component that are hashed."""
     if isinstance(value, str):
-        return b"\x08" + value.encode("utf-8", "replace") + b"\xff"
+        return b"\x08" + value.encode() + b"\xff"
     if value is None:
         return b"\x01"
     if isinstance(value, bool):

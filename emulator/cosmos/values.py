@@ -79,7 +79,9 @@ def parse(text: bytes | str) -> Any:
             text = text.decode("utf-8-sig")
         if text.count("[") + text.count("{") > MAX_NESTING:
             _check_nesting(text)
-        return _decoder.decode(text)
+        value = _decoder.decode(text)
+        # Only an escape can bring half a pair in, since the bytes were UTF-8.
+        return _clean_deep(value) if "\\ud" in text or "\\uD" in text else value
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -125,3 +127,13 @@ def dump_plain(value: Any) -> str:
 def clean(text: str) -> str:
     """A string as it is stored."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _clean_deep(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_clean_deep(element) for element in value]
+    if isinstance(value, dict):
+        return {clean(name): _clean_deep(element) for name, element in value.items()}
+    return value
