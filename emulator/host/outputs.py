@@ -8,6 +8,7 @@ host sends the text `System.Byte[]`).
 """
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +141,8 @@ class Outputs:
             if create:
                 await cosmos.ensure_container(database, container, partition_key)
             for document in documents(datum):
-                await _carried_out(cosmos.upsert(database, container, document), "Cosmos DB")
+                named = document if "id" in document else {**document, "id": str(uuid.uuid4())}
+                await _carried_out(cosmos.upsert(database, container, named), "Cosmos DB")
 
         return send
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import os
 import textwrap
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,11 +45,6 @@ def write_app(
     return folder
 
 
-def clean_environment() -> dict[str, str]:
-    """This process' environment without what would win over an app's own settings."""
-    return {name: value for name, value in os.environ.items() if name not in CONNECTIONS}
-
-
 async def until(check: Callable[[], Awaitable[T]], what: str, timeout_s: float = 30.0) -> T:
     """Ask again and again until the answer is true; returns it."""
     deadline = time.monotonic() + timeout_s
@@ -75,6 +69,14 @@ class Emulator:
     def log(self) -> str:
         """Everything it printed so far."""
         return self.process.log_path.read_text(encoding="utf-8", errors="replace")
+
+    async def logged(self, text: str) -> None:
+        """Wait until a text is in the log, which is written a moment later."""
+
+        async def found() -> bool:
+            return text in self.log
+
+        await until(found, f"the log holds: {text}")
 
     async def get(self, path: str, **options: Any) -> "Answer":
         """GET at the Functions host."""
@@ -128,7 +130,7 @@ class Emulator:
         found: list[dict[str, Any]] = []
         start = 0
         while True:
-            url = f"{self.doors.servicebus}/emulator/events?from={start}&count=1000"
+            url = f"{self.doors.servicebus}/emulator/events?after={start}&limit=1000"
             async with self.http.get(url) as response:
                 page = await response.json()
             found += [entry["event"] for entry in page["events"]]
@@ -158,6 +160,34 @@ class Answer:
 
 
 @asynccontextmanager
+async def connected(process: EmulatorProcess, doors: Doors) -> AsyncIterator[Emulator]:
+    """A client for an emulator that runs already."""
+    async with aiohttp.ClientSession() as http:
+        yield Emulator(process, doors, http)
+
+
+@contextmanager
+def started(
+    app: Path,
+    data_dir: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[EmulatorProcess, Doors]]:
+    """An emulator for an app; stopped at the end, with exit code 0 if it still ran."""
+    process = EmulatorProcess(
+        data_dir, script_root=app, arguments=arguments, environment=environment
+    )
+    doors = process.start()
+    try:
+        yield process, doors
+        was_running = process.running
+    finally:
+        code = process.stop()
+    assert not was_running or code == 0, f"The emulator ended with exit code {code}."
+
+
+@asynccontextmanager
 async def running(
     app: Path,
     data_dir: Path,
@@ -165,15 +195,7 @@ async def running(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Emulator]:
-    """An emulator for an app; stopped at the end, and its exit code checked if it still ran."""
-    process = EmulatorProcess(
-        data_dir, script_root=app, arguments=arguments, environment=environment
-    )
-    doors = await asyncio.to_thread(process.start)
-    async with aiohttp.ClientSession() as http:
-        try:
-            yield Emulator(process, doors, http)
-            was_running = process.running
-        finally:
-            code = await asyncio.to_thread(process.stop)
-    assert not was_running or code == 0, f"The emulator ended with exit code {code}."
+    """As `started` and `connected` in one, for a test that has the emulator to itself."""
+    with started(app, data_dir, arguments=arguments, environment=environment) as (process, doors):
+        async with connected(process, doors) as emulator:
+            yield emulator
