@@ -6,9 +6,10 @@ from activities import _store
 from activities._settings import settings
 from domain.batches import admit
 from domain.order import is_usable_id
+from domain.payloads import JsonObject
 
 
-async def admit_batch(payload: dict[str, Any]) -> dict[str, Any]:
+async def admit_batch(payload: JsonObject) -> dict[str, Any]:
     """`{"admitted": [{"index", "digest"}], "settled": [outcome]}`.
 
     An order that is done already is looked up by its item: an activity does not see the task hub.

@@ -7,9 +7,10 @@ from activities._reference import ReferenceCache, reference
 from domain.enrichment import enrich, needed
 from domain.errors import StepError
 from domain.order import parse_order
+from domain.payloads import JsonObject
 
 
-async def enrich_order(payload: dict[str, Any]) -> dict[str, Any]:
+async def enrich_order(payload: JsonObject) -> dict[str, Any]:
     """`{"enrichment": {...}, "totals": {...}}`, with every fallback marked.
 
     Args:

@@ -5,12 +5,13 @@ from typing import Any
 from activities import _store
 from activities._settings import settings
 from domain import keys
+from domain.payloads import JsonObject
 
 # As long as the task hub keeps a failed run.
 KEPT_S = 30 * 24 * 3600
 
 
-async def keep_results(payload: dict[str, Any]) -> None:
+async def keep_results(payload: JsonObject) -> None:
     """The results are in the container `submissions` for as long as a replay may ask for them.
 
     Args:

@@ -6,10 +6,10 @@ import azure.functions as func
 
 from domain.events import outcome_event
 from domain.jsontext import encode
-from domain.payloads import NotifyInput
+from domain.payloads import JsonObject, NotifyInput
 
 
-def notify_order(payload: dict[str, Any], event: func.Out[str]) -> dict[str, Any]:
+def notify_order(payload: JsonObject, event: func.Out[str]) -> dict[str, Any]:
     """The event is published when this has returned; returns `{"eventId": ...}`.
 
     Args:

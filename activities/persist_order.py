@@ -6,13 +6,13 @@ from activities import _store
 from activities._settings import settings
 from domain.errors import StepError
 from domain.items import Write, build_item, decide
-from domain.payloads import PersistInput
+from domain.payloads import JsonObject, PersistInput
 
 # Rounds of read, compare and replace before the retry policy takes over.
 _MAX_ROUNDS = 5
 
 
-async def persist_order(payload: dict[str, Any]) -> dict[str, Any]:
+async def persist_order(payload: JsonObject) -> dict[str, Any]:
     """The item is there; `write` says what this call did to it (`domain.items.Write`).
 
     Args:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from domain.order import parse_order
+from domain.payloads import JsonObject
 
 
-def validate_order(payload: dict[str, Any]) -> dict[str, Any]:
+def validate_order(payload: JsonObject) -> dict[str, Any]:
     """`{"errors": [...]}`, empty for an order without a fault.
 
     Args:

@@ -6,7 +6,7 @@ that an orchestrator names an activity without importing it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Orchestrators.
 PROCESS_ORDER = "process_order"
@@ -29,7 +29,11 @@ STEPS = {
     "notify": NOTIFY_ORDER,
 }
 
-JsonObject = dict[str, Any]
+if TYPE_CHECKING:
+    JsonObject = dict[str, Any]
+else:
+    # The Functions worker takes a plain class as a binding's annotation, and nothing generic.
+    JsonObject = dict
 
 
 @dataclass(frozen=True)
