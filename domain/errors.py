@@ -89,7 +89,7 @@ class OrderFailure:
 def read_failure(text: str) -> Failure:
     """What the text of a failed activity says; a text without a code comes to one of its own."""
     message = _message(text)
-    coded = _CODE.search(message)
+    coded = _CODE.search(message) or _CODE.search(text)
     if coded is not None:
         code = coded[1]
         return Failure(code, _short(coded[2]), RETRYABLE.get(code, True))
@@ -113,17 +113,15 @@ def read_order_failed(text: str) -> OrderFailure | None:
 
 def _message(text: str) -> str:
     """The one sentence in a failure text, without what the platform wraps around it."""
-    first, _, rest = text.partition("\n")
-    details = rest.strip()
+    reason, _, details = text.partition(" \n ")
     if details.startswith("{"):
         try:
             told = json.loads(details.splitlines()[0]).get("Message")
-        except (json.JSONDecodeError, AttributeError):
+        except json.JSONDecodeError:
             told = None
         if isinstance(told, str) and told.strip():
             return _PREFIX.sub("", told.strip())
-    whole = first if details.startswith("{") else text
-    return _PREFIX.sub("", whole).strip()
+    return _PREFIX.sub("", reason).strip()
 
 
 def _short(message: str) -> str:

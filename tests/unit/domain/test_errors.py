@@ -53,6 +53,7 @@ def test_the_code_of_a_step_error_comes_back(code: str, is_retryable: bool) -> N
             "STORE_BUSY",
             True,
         ),
+        ("It failed. \n Result: Failure\nException: [STORE_BUSY] Hm.", "STORE_BUSY", True),
         ("", "UNEXPECTED", True),
         ("text \n {not json", "UNEXPECTED", True),
         ("text \n [1]", "UNEXPECTED", True),
@@ -77,6 +78,13 @@ def test_the_end_of_an_order_is_read_out_of_its_parents_failure() -> None:
 def test_the_end_of_a_batch_is_read_alike() -> None:
     failure = OrderFailure("admit", "STORE_BUSY", 8, "The order store is busy (429).")
     assert read_order_failed(failure.to_text(BATCH_FAILED)) == failure
+
+
+def test_a_child_without_details_has_no_more_to_say() -> None:
+    failure = OrderFailure("persist", "STORE_BUSY", 6, "No answer.")
+    text = f"Orchestrator function 'process_order' failed: {failure.to_text()} \n None"
+    assert read_order_failed(text) == failure
+    assert read_failure("by ops \n None").message == "by ops"
 
 
 def test_other_texts_are_not_the_end_of_an_order() -> None:
