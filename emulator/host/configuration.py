@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emulator.config import (
@@ -20,11 +19,12 @@ from emulator.config import (
     UsageError,
 )
 from emulator.faults import Faults, InvalidFault
-from emulator.host.errors import SettingsError, StartError
+from emulator.host.errors import SettingsError
 from emulator.host.faults_api import parse_rules
 from emulator.host.host_json import HostJson, read_host_json
 from emulator.host.http_front import DEFAULT_BODY_LIMIT, FrontOptions
 from emulator.host.settings import LocalSettings, Settings, follow_ports, read_local_settings
+from emulator.taskhub import HubOptions, InvalidOptions
 
 _DEFAULT_PORTS = {
     "host": DEFAULT_PORT,
@@ -43,6 +43,7 @@ class Configuration:
     host_json: HostJson
     entities: Mapping[str, Any]
     front: FrontOptions
+    hub: HubOptions
     notes: tuple[str, ...] = ()
 
 
@@ -105,6 +106,7 @@ def read_configuration(
         host_json=host_json,
         entities=_entities(options),
         front=_front(options, file, settings, host_json),
+        hub=_hub(host_json, settings),
         notes=(*file.warnings, *skipped),
     )
 
@@ -161,6 +163,13 @@ def read_faults(options: Options) -> Faults:
     return faults
 
 
+def _hub(host_json: HostJson, settings: Settings) -> HubOptions:
+    try:
+        return HubOptions.from_host_json(host_json.document, settings.get)
+    except InvalidOptions as error:
+        raise SettingsError(str(error)) from error
+
+
 def _front(
     options: Options, file: LocalSettings, settings: Settings, host_json: HostJson
 ) -> FrontOptions:
@@ -179,13 +188,3 @@ def _front(
         max_outstanding=host_json.max_outstanding_requests,
         home_page=(settings.get("AzureWebJobsDisableHomepage") or "").lower() != "true",
     )
-
-
-def check_place(path: Path) -> None:
-    """Refuse a data folder that is a file.
-
-    Raises:
-        StartError: it is.
-    """
-    if path.exists() and not path.is_dir():
-        raise StartError(f"The data folder {path} is a file. Name another with --data-dir.")

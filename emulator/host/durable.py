@@ -7,23 +7,27 @@ and a crash in between runs it again.
 Source: the Durable Functions extension's out-of-process path.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
 from emulator.clock import Clock
-from emulator.database import Database
 from emulator.faults import Faults
 from emulator.host.configuration import Configuration
 from emulator.host.functions import DURABLE_TRIGGERS, Function
+from emulator.host.http_front import given_key
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import InvocationLog, log_failure
-from emulator.host.keys import Keys
+from emulator.host.keys import Keys, Level
 from emulator.host.log import Log
 from emulator.host.outputs import Outputs
 from emulator.host.worker_model import FunctionMetadata, InvocationContext, InvocationResult
 from emulator.host.worker_process import WorkerProcess
+from emulator.taskhub import TaskHub, open_database, routes
 from emulator.taskhub.model import (
     ActivityCall,
     ActivityOutcome,
@@ -37,6 +41,9 @@ from emulator.taskhub.model import (
 from emulator.worker.protocol import Datum
 
 _REASON = "(null)"
+_EXTENSION = "durabletask"
+# Requests that come while the app is loaded wait this long.
+_START_WAIT_S = 30.0
 
 
 class HostBindings:
@@ -142,9 +149,10 @@ def needs_hub(functions: Iterable[Function]) -> bool:
 
 
 class DurablePart:
-    """The task hub of an app that has durable functions or clients; another app has none.
+    """The app's task hub and its doors.
 
-    Its doors exist in either case; without a hub they answer as for an extension that is not there.
+    The doors are mounted before the app is loaded, so requests wait until `start`. An app without
+    durable functions has a hub that never starts, and doors that answer 404.
     """
 
     def __init__(
@@ -155,30 +163,63 @@ class DurablePart:
         clock: Clock,
         faults: Faults,
     ) -> None:
-        self._configuration = configuration
         self._origin = origin
         self._keys = keys
         self._clock = clock
         self._faults = faults
-        self._database: Database | None = None
-        self._hub: object | None = None
-        self._doors: web.Application | None = None
+        self._options = replace(
+            configuration.hub,
+            system_key=keys.system(_EXTENSION) if keys is not None else None,
+        )
+        self._database = open_database(configuration.options.data_dir / "taskhub.db", faults)
+        self._hub: TaskHub | None = None
+        self._client = ""
+        self._settled = asyncio.Event()
+        self._runs = False
 
-    async def start(self, invoker: FunctionInvoker) -> None:
-        """Open the hub's file and let what was interrupted go on.
+    def prepare(self, invoker: FunctionInvoker) -> list[web.RouteDef]:
+        """Open the hub's file; returns its doors: for durable clients, and the public one."""
+        self._hub = TaskHub(self._database, self._clock, self._faults, self._options, invoker)
+        self._client = self._hub.client_binding(self._origin)
+        return [
+            web.route(door.method, door.path, self._guarded(door.handler))
+            for door in routes(self._hub, self._may_enter)
+        ]
 
-        Raises:
-            StorageError: the file cannot be opened.
-        """
-        raise NotImplementedError
+    def _may_enter(self, request: web.Request) -> bool:
+        if self._keys is None:
+            return True
+        return self._keys.level(given_key(request), extension=_EXTENSION) >= Level.SYSTEM
+
+    def _guarded(self, handler: Any) -> Any:
+        """The handler, once it is known whether there is a hub."""
+
+        async def guard(request: web.Request) -> web.StreamResponse:
+            try:
+                async with asyncio.timeout(_START_WAIT_S):
+                    await self._settled.wait()
+            except TimeoutError:
+                return web.Response(status=503)
+            if not self._runs:
+                return web.Response(status=404)
+            return await handler(request)  # type: ignore[no-any-return]  # the hub's own handlers
+
+        return guard
+
+    async def start(self, *, is_needed: bool) -> None:
+        """Let what was interrupted go on, if the app has anything durable."""
+        assert self._hub is not None
+        if is_needed:
+            await self._hub.start()
+        self._runs = is_needed
+        self._settled.set()
 
     def client_binding(self) -> str:
         """The text of a durable client binding."""
-        raise NotImplementedError
-
-    def routes(self) -> list[web.RouteDef]:
-        """The hub's doors: for the durable client, and the public one behind its system key."""
-        return []
+        return self._client
 
     async def stop(self) -> None:
-        """Let work in flight end, and close the file."""
+        """Abandon what is in flight, which goes on at the next start, and close the file."""
+        if self._hub is not None:
+            await self._hub.stop()
+        await asyncio.to_thread(self._database.close)

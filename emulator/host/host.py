@@ -87,28 +87,41 @@ class Host:
         if options.enable_auth:
             self._keys = await asyncio.to_thread(Keys, options.data_dir / "secrets")
         services = await self._storage.start(configuration.entities)
-        self._durable = DurablePart(
-            configuration,
-            self._doors["host"].url,
-            self._keys,
-            self._clock,
-            self._faults,
+        durable = self._durable = DurablePart(
+            configuration, self._doors["host"].url, self._keys, self._clock, self._faults
         )
-        await self._serve(services)
-        inputs = Inputs(services, configuration.settings, self._clock, self._durable.client_binding)
+        inputs = Inputs(services, configuration.settings, self._clock, durable.client_binding)
         outputs = Outputs(services, configuration.settings, self._clock, self._log)
-        loaded = await self._load(inputs, outputs)
-        await self._assemble(loaded, services, inputs, outputs)
+        worker = self._worker = WorkerProcess(
+            WorkerOptions(function_timeout_s=configuration.host_json.function_timeout_s),
+            on_log=lambda line: app_line(self._log, line),
+            bindings=HostBindings(self.functions_by_name, inputs, outputs),
+        )
+        self._invocations = Invocations(worker, inputs.read, outputs.send, self._log)
+        await self._serve(services, durable.prepare(LoggedWorker(worker, self._log)))
+        loaded = await self._load(worker)
+        assembler = Assembler(
+            settings=configuration.settings,
+            host_json=configuration.host_json,
+            services=services,
+            inputs=inputs,
+            outputs=outputs,
+            invocations=self._invocations,
+            data_dir=options.data_dir,
+            clock=self._clock,
+            log=self._log,
+        )
+        await self._begin(loaded, assembler)
         self.state.state = "Running"
 
-    async def _serve(self, services: Services) -> None:
+    async def _serve(self, services: Services, durable: list[web.RouteDef]) -> None:
         """Open the doors; functions answer when they are loaded, which requests wait for."""
         messaging = web.Application(client_max_size=64 << 20)
         messaging.add_routes(eventgrid.routes(services.sink))
         messaging.add_routes(servicebus.routes(services.broker))
         await self._doors["cosmos"].serve(create_app(services.cosmos))
         await self._doors["servicebus"].serve(messaging)
-        await self._doors["host"].serve(self._front.make_app(self._built_in()))
+        await self._doors["host"].serve(self._front.make_app([*durable, *self._built_in()]))
 
     def _built_in(self) -> list[web.AbstractRouteDef]:
         admin = AdminApi(
@@ -120,12 +133,10 @@ class Host:
             run=self._run_later,
             keys=lambda: self._keys,
         )
-        assert self._durable is not None
         return [
             *admin.routes(),
             *fault_routes(self._faults),
             web.route("*", "/runtime/webhooks/eventgrid", self._event_grid),
-            *self._durable.routes(),
         ]
 
     async def _event_grid(self, request: web.Request) -> web.StreamResponse:
@@ -149,17 +160,10 @@ class Host:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _load(self, inputs: Inputs, outputs: Outputs) -> list[FunctionMetadata]:
+    async def _load(self, worker: WorkerProcess) -> list[FunctionMetadata]:
         """Start the worker and load the app."""
-        options, host_json = self._configuration.options, self._configuration.host_json
-        worker = self._worker = WorkerProcess(
-            WorkerOptions(function_timeout_s=host_json.function_timeout_s),
-            on_log=lambda line: app_line(self._log, line),
-            bindings=HostBindings(self.functions_by_name, inputs, outputs),
-        )
-        settings = self._configuration.settings
+        options, settings = self._configuration.options, self._configuration.settings
         python = settings.get("languageWorkers:python:defaultExecutablePath")
-        self._invocations = Invocations(worker, inputs.read, outputs.send, self._log)
         try:
             async with asyncio.timeout(options.timeout_s):
                 loaded = await worker.start(options.script_root, settings.environment, python)
@@ -190,36 +194,25 @@ class Host:
         """A function by its exact name."""
         return self.functions.get(name)
 
-    async def _assemble(
-        self, loaded: list[FunctionMetadata], services: Services, inputs: Inputs, outputs: Outputs
-    ) -> None:
+    async def _begin(self, loaded: list[FunctionMetadata], assembler: Assembler) -> None:
+        """Let everything run that can."""
         configuration, worker = self._configuration, self._worker
         assert worker is not None
         assert self._invocations is not None
         assert self._durable is not None
-        assembler = Assembler(
-            settings=configuration.settings,
-            host_json=configuration.host_json,
-            services=services,
-            inputs=inputs,
-            outputs=outputs,
-            invocations=self._invocations,
-            data_dir=configuration.options.data_dir,
-            clock=self._clock,
-            log=self._log,
+        assembly = self._assembly = await assembler.assemble(
+            read_functions(
+                loaded,
+                configuration.settings,
+                configuration.host_json,
+                configuration.options.functions,
+            )
         )
-        functions = read_functions(
-            loaded, configuration.settings, configuration.host_json, configuration.options.functions
-        )
-        self._assembly = await assembler.assemble(functions)
         running = {name for name, function in self.functions.items() if function.runs}
         worker.leave_out([metadata.name for metadata in loaded if metadata.name not in running])
-        if needs_hub(self.functions.values()):
-            await self._durable.start(LoggedWorker(worker, self._log))
-        self._front.open(
-            self._assembly.router, self._assembly.functions, self._invocations, self._keys
-        )
-        for listener in self._assembly.listeners:
+        await self._durable.start(is_needed=needs_hub(self.functions.values()))
+        self._front.open(assembly.router, assembly.functions, self._invocations, self._keys)
+        for listener in assembly.listeners:
             await listener.start()
 
     async def stop(self) -> None:
