@@ -4,6 +4,7 @@ Imports of the vendor's clients stand inside the functions: a cold start that se
 none of them. One asyncio loop runs all functions of a process, which is what the client expects.
 """
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ _CLIENT_OPTIONS: dict[str, Any] = {
     "retry_backoff_max": 2,
     "retry_throttle_total": 3,
 }
+
+
+# The vendor's clients log every request and its headers at Information, which would be a bill.
+_LOG_OF_REQUESTS = "azure.core.pipeline.policies.http_logging_policy"
 
 
 @cache
@@ -42,6 +47,7 @@ def make_client(connection: StoreConnection) -> "CosmosClient":
     """A client for this connection; nothing is sent yet."""
     from azure.cosmos.aio import CosmosClient  # noqa: PLC0415 - see the module's docstring
 
+    logging.getLogger(_LOG_OF_REQUESTS).setLevel(logging.WARNING)
     if connection.connection_string is not None:
         return CosmosClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
