@@ -161,7 +161,7 @@ resource eventDelivery 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
-@description('The app logs every final failure of an order as an exception that begins with this code.')
+@description('Every final failure of an order carries this code: in the exception that ends its orchestration (never sampled away), and in the line that the app logs, which the Python worker hands over as a trace.')
 resource ordersFailed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   name: '${namePrefix}orders-failed'
   location: location
@@ -180,7 +180,7 @@ resource ordersFailed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: 'AppExceptions | where OuterMessage startswith "ORDER_FAILED"'
+          query: 'union isfuzzy=true (AppExceptions | where OuterMessage contains "ORDER_FAILED" or InnermostMessage contains "ORDER_FAILED"), (AppTraces | where Message startswith "ORDER_FAILED")'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
