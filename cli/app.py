@@ -25,6 +25,8 @@ app.add_typer(dead_letters_app, name="dead-letters", invoke_without_command=True
 
 DEFAULT_URL = "http://localhost:8080"
 _BATCH_PREFIX = "batch:"
+_ENDED = ("processed", "rejected", "failed", "duplicates", "conflicts", "invalid")
+_COUNTS = ("total", *_ENDED, "running")
 
 
 @app.callback()
@@ -187,7 +189,7 @@ def _print_status(output: Output, found: dict[str, Any]) -> None:
         for name in ("orderId", "batchId", "state", "stage", "attempt", "submittedAt", "updatedAt")
         if found.get(name) is not None
     ]
-    facts += [(name, count) for name, count in (found.get("counts") or {}).items()]
+    facts += [(name, found[name]) for name in _COUNTS if name in found]
     error = found.get("error")
     if error:
         facts.append(
@@ -252,10 +254,8 @@ def _wait_all(run: Session, identifiers: list[str], timeout: float) -> list[dict
             bar = progress.add_task("Batch", total=None)
 
             def seen(status: dict[str, Any]) -> None:
-                counts = status.get("counts") or {}
-                total = counts.get("total")
-                ended = sum(int(counts.get(k, 0)) for k in ("processed", "rejected", "failed"))
-                progress.update(bar, total=total, completed=ended)
+                ended = sum(int(status.get(name) or 0) for name in _ENDED)
+                progress.update(bar, total=status.get("total"), completed=ended)
 
             return [
                 wait_for(

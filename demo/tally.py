@@ -33,16 +33,15 @@ class Findings:
 def count(found: Findings) -> dict[str, int]:
     """The numbers of the day, named as in `samples/expected.json`."""
     states = Counter(found.states.values())
-    told = found.batch.get("counts") or {}
     return {
         "orders": len(found.states),
         "processed": states["processed"],
         "rejected": states["rejected"],
         "failed": len(found.states) - states["processed"] - states["rejected"],
-        "duplicates": found.recognised + int(told.get("duplicates", 0)),
+        "duplicates": found.recognised + int(found.batch.get("duplicates", 0)),
         "conflicts": found.api_conflicts + found.queue_conflicts,
         "deadLettered": found.dead_lettered,
-        "batches": 1 if found.batch.get("state") == "processed" else 0,
+        "batches": 1 if found.batch.get("state") == "completed" else 0,
         "events": len(found.events),
     }
 
