@@ -186,6 +186,7 @@ class WorkerCalls:
         answer: Frame = {"t": "history", "id": frame["id"], "start": start, "events": None}
         if call is not None and call.episode is not None:
             try:
+                answer["input"] = call.episode.input_json
                 answer["events"] = call.episode.history()[start:]
             except Exception as error:  # noqa: BLE001 - handed to whoever awaits the episode
                 if not call.answer.done():

@@ -121,7 +121,8 @@ class WorkerProcess(WorkerCalls):
             "instance": episode.instance_id,
             "execution": episode.execution_id,
             "parent": episode.parent_instance_id,
-            "input": episode.input_json,
+            # A session knows its input; with a history it is sent again.
+            "input": None if episode.played else episode.input_json,
             "played": episode.played,
             "events": episode.new_events,
         }

@@ -272,7 +272,11 @@ class Worker:
     def _take_history(self, answer: Frame) -> None:
         frame = self._waiting_for_history.pop(answer["id"], None)
         if frame is not None and answer.get("events") is not None:
-            again = frame | {"history": answer["events"], "history_start": answer["start"]}
+            again = frame | {
+                "history": answer["events"],
+                "history_start": answer["start"],
+                "input": answer["input"],
+            }
             self._orchestrations.put(lambda: self._run_episode(again))
 
     def _failed_episode(self, error: BaseException) -> Frame:
