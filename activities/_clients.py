@@ -25,7 +25,10 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 
 
 # The vendor's clients log every request and its headers at Information, which would be a bill.
-_LOG_OF_REQUESTS = "azure.core.pipeline.policies.http_logging_policy"
+_LOGS_OF_REQUESTS = (
+    "azure.core.pipeline.policies.http_logging_policy",
+    "azure.cosmos._cosmos_http_logging_policy",
+)
 
 
 @cache
@@ -47,7 +50,8 @@ def make_client(connection: StoreConnection) -> "CosmosClient":
     """A client for this connection; nothing is sent yet."""
     from azure.cosmos.aio import CosmosClient  # noqa: PLC0415 - see the module's docstring
 
-    logging.getLogger(_LOG_OF_REQUESTS).setLevel(logging.WARNING)
+    for name in _LOGS_OF_REQUESTS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     if connection.connection_string is not None:
         return CosmosClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
