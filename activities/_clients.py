@@ -22,8 +22,6 @@ _CLIENT_OPTIONS: dict[str, Any] = {
     "retry_backoff_max": 2,
     "retry_throttle_total": 3,
 }
-
-
 # The vendor's clients log every request and its headers at Information, which would be a bill.
 _LOGS_OF_REQUESTS = (
     "azure.core.pipeline.policies.http_logging_policy",

@@ -1,10 +1,12 @@
 """What the app is told, and what it says when it is told wrong."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import AzureError
 
 from activities._clients import make_client
 from activities._settings import InvalidSetting, StoreConnection, read_settings
@@ -72,3 +74,14 @@ async def test_both_forms_make_a_client_without_asking_anything() -> None:
     ):
         client = make_client(connection)
         await client.close()
+
+
+async def test_a_client_logs_no_requests(caplog: pytest.LogCaptureFixture) -> None:
+    client = make_client(
+        StoreConnection("AccountEndpoint=http://127.0.0.1:9/;AccountKey=a2V5;", None, None)
+    )
+    container = client.get_database_client("orders").get_container_client("processed")
+    with caplog.at_level(logging.INFO), pytest.raises(AzureError):
+        await container.read_item("ORD-1", "ORD-1")
+    await client.close()
+    assert not [record for record in caplog.records if record.levelno < logging.WARNING]
