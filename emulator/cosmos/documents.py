@@ -53,12 +53,12 @@ def _target(call: Call, live: Live) -> Target:
 async def post(call: Call) -> Reply:
     """Create, upsert, batch or query: a header tells which."""
     get = call.headers.get
+    if call.is_true("x-ms-cosmos-is-query-plan-request"):
+        raise not_supported("A query plan")
     if get("x-ms-documentdb-isquery") or get("Content-Type", "").startswith(
         "application/query+json"
     ):
         return await query(call)
-    if call.is_true("x-ms-cosmos-is-query-plan-request"):
-        raise not_supported("A query plan")
     if call.is_true("x-ms-cosmos-is-batch-request"):
         return await batch(call)
     live = call.live()

@@ -30,6 +30,7 @@ from emulator.cosmos.sql.parser import parse_query
 from emulator.cosmos.sql.select import Plan, Root, compile_query
 from emulator.cosmos.sql.sqlite import refusal
 from emulator.cosmos.sql.walk import has_aggregate, pinned_values
+from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import dump
 
 
@@ -57,10 +58,7 @@ class QueryRequest:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of results as JSON texts; without a token it is the last.
-
-    `scanned_s` is how long SQLite took.
-    """
+    """A page of results as JSON texts; without a token it is the last."""
 
     rows: list[str]
     token: str | None
@@ -89,10 +87,16 @@ def read_parameters(given: Any) -> dict[str, Any]:
 
 
 def run_query(
-    connection: sqlite3.Connection, container: Container, request: QueryRequest, now: datetime
+    connection: sqlite3.Connection,
+    container: Container,
+    request: QueryRequest,
+    now: datetime,
+    generosity: Generosity | None = None,
 ) -> Page:
     """One page of a query's answer.
 
+    Args:
+        generosity: what to do about queries that the service would refuse; None allows them.
     Raises:
         CosmosError: 400 for what is wrong with the query, its scope or its token.
     """
@@ -102,6 +106,8 @@ def run_query(
         raise bad_request(
             "Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates."
         )
+    if generosity is not None:
+        generosity.check(request.text, tree, container, is_one=is_one)
     asked = digest(container.rid, request.text, dict(request.parameters), request.keys)
     position = read_token(request.token, asked)
     session = Session(request.parameters, now, position.is_careful)

@@ -37,6 +37,7 @@ from emulator.cosmos.partition import header_of
 from emulator.cosmos.query import Page, QueryRequest, run_query
 from emulator.cosmos.sql.parser import warm_up
 from emulator.cosmos.sql.sqlite import configure
+from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import parse
 from emulator.database import Database as Storage
 from emulator.faults import Faults
@@ -64,6 +65,7 @@ class CosmosService:
     Args:
         storage: the file, or its path. A path is opened and closed by the service.
         key: the account's key.
+        is_strict: refuse queries that work here and not in the service.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class CosmosService:
         faults: Faults | None = None,
         *,
         key: str = EMULATOR_KEY,
+        is_strict: bool = False,
     ) -> None:
         self.clock = clock or Clock()
         self.faults = faults or Faults()
         self.key = key
         self.catalogue = Catalogue()
+        self._generosity = Generosity(is_strict=is_strict)
         self._is_owner = isinstance(storage, Path)
         self.storage = open_storage(storage, self.faults) if isinstance(storage, Path) else storage
         self.storage.configure_connection = configure
@@ -237,7 +241,7 @@ class CosmosService:
         """A page of a query's answer."""
         container, now = live.container, self.clock.now()
         return await self.storage.read(
-            lambda connection: run_query(connection, container, request, now)
+            lambda connection: run_query(connection, container, request, now, self._generosity)
         )
 
     async def changes(self, live: Live, request: FeedRequest) -> list[Row]:

@@ -35,6 +35,14 @@ SHOP: dict[str, Any] = {
 }
 
 
+SYSTEM = ["_rid", "_self", "_etag", "_attachments", "_ts"]
+
+
+def own(item: dict[str, Any]) -> dict[str, Any]:
+    """An item without its system properties."""
+    return {name: value for name, value in item.items() if name not in SYSTEM}
+
+
 class Server:
     """A running endpoint."""
 

@@ -71,8 +71,9 @@ class _Parts:
     tables: list[str] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
-    order: list[str] = field(default_factory=list)
+    order: list[tuple[str, str]] = field(default_factory=list)
     scope: dict[str, Operand] = field(default_factory=dict)
+    is_outermost: bool = False
 
     def sql(self, columns: str, *, is_distinct: bool = False) -> str:
         text = f"SELECT {'DISTINCT ' if is_distinct else ''}{columns}"
@@ -83,7 +84,7 @@ class _Parts:
         if self.group:
             text += " GROUP BY " + ", ".join(self.group)
         if self.order:
-            text += " ORDER BY " + ", ".join(self.order)
+            text += " ORDER BY " + ", ".join(f"{key} {way}" for key, way in self.order)
         return text
 
 
@@ -100,7 +101,7 @@ def compile_query(query: ast.Query, root: Root, session: Session) -> Plan:
 
 
 def _compile_query(query: ast.Query, root: Root, session: Session) -> Plan:
-    parts = _Parts()
+    parts = _Parts(is_outermost=True)
     _add_sources(query, parts, session, root)
     names, expressions = _projection(query)
     compiler = _compiler(query, parts, session)
@@ -151,7 +152,7 @@ def _compiler(query: ast.Query, parts: _Parts, session: Session) -> Expressions:
         if expr in query.group_by:
             return plain.compile(expr)
         if isinstance(expr, ast.Call) and expr.name in AGGREGATES:
-            return _aggregate(expr, plain)
+            return _aggregate(expr, plain, parts)
         if isinstance(expr, ast.Name):
             raise query_error(
                 "SC2103",
@@ -165,10 +166,12 @@ def _compiler(query: ast.Query, parts: _Parts, session: Session) -> Expressions:
     return Expressions(session, parts.scope, compile_subquery, intercept)
 
 
-def _aggregate(expr: ast.Call, compiler: Expressions) -> Operand:
+def _aggregate(expr: ast.Call, compiler: Expressions, parts: _Parts) -> Operand:
     if len(expr.arguments) != 1:
         raise query_error("SC2040", f"The {expr.name} function takes one argument.")
     operand = compiler.compile(expr.arguments[0])
+    if expr.name != "COUNT" or not isinstance(operand, Const | Document):
+        operand = _of_own_row(operand, parts, is_subquery=not parts.is_outermost)
     if expr.name == "COUNT":
         defined = operand.type if isinstance(operand, PathOperand) else operand.json
         known = isinstance(operand, Document) or (
@@ -188,6 +191,29 @@ def _aggregate(expr: ast.Call, compiler: Expressions) -> Operand:
         native = f"(CASE WHEN COUNT({operand.type}) = {numbers} THEN {total} END)"
         return Typed(native, "number", f"cosmos_json({native})")
     return Json(f"cosmos_{expr.name.lower()}({operand.json})")
+
+
+def _of_own_row(operand: Operand, parts: _Parts, *, is_subquery: bool) -> Operand:
+    """An aggregate's argument, made to depend on the subquery's own rows.
+
+    SQLite takes an aggregate over columns of the outer query only for one of the outer query.
+    """
+    own = [table.rpartition(" ")[2] for table in parts.tables]
+    if not is_subquery or not own or any(f"{alias}." in operand.json for alias in own):
+        return operand
+    return Json(f"(CASE WHEN {own[0]}.key IS NOT NULL THEN {operand.json} END)")
+
+
+def _named_keys(parts: _Parts) -> list[str]:
+    """The keys of GROUP BY and ORDER BY as columns, so that both can go by their names.
+
+    SQLite does not find an outer query's columns in these clauses of a subquery.
+    """
+    named = [f"{key} AS g{number}" for number, key in enumerate(parts.group)]
+    named += [f"{key} AS s{number}" for number, (key, _) in enumerate(parts.order)]
+    parts.group = [f"g{number}" for number in range(len(parts.group))]
+    parts.order = [(f"s{number}", way) for number, (_, way) in enumerate(parts.order)]
+    return named
 
 
 def _is_extreme(expressions: Sequence[ast.Expr]) -> bool:
@@ -313,13 +339,13 @@ def _add_order(
     for order in query.order_by:
         direction = "DESC" if order.is_descending else "ASC"
         keys = compiler.compile(order.expr).sort_keys
-        parts.order.extend(f"{key} {direction}" for key in keys)
+        parts.order.extend((key, direction) for key in keys)
     if not parts.tables or not parts.tables[0].endswith(" AS d"):
         return
     if parts.group:
-        parts.order.append(f"min(d.seq) {direction}")
+        parts.order.append(("min(d.seq)", direction))
     elif not is_aggregate:
-        parts.order.append(f"d.seq {direction}")
+        parts.order.append(("d.seq", direction))
 
 
 def _bounds(query: ast.Query, session: Session) -> tuple[int, int | None]:
@@ -358,7 +384,8 @@ def compile_subquery(outer: Expressions, expr: ast.Subquery) -> Operand:
     _add_grouping(query, parts, [value], session)
     _add_order(query, parts, compiler, is_aggregate=False)
     offset, limit = _bounds(query, session)
-    sql = parts.sql(f"{value.json} AS v", is_distinct=query.is_distinct and not parts.group)
+    columns = [f"{value.json} AS v", *_named_keys(parts)]
+    sql = parts.sql(", ".join(columns), is_distinct=query.is_distinct and not parts.group)
     if offset or limit is not None:
         sql += f" LIMIT {-1 if limit is None else limit} OFFSET {offset}"
     if expr.kind == "exists":

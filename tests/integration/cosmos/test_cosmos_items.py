@@ -7,15 +7,9 @@ import pytest
 from azure.core import MatchConditions
 from azure.cosmos import exceptions
 
-from tests.support.cosmos import Face, Sdk
+from tests.support.cosmos import SYSTEM, Face, Sdk, own
 
 ORDER = {"id": "o1", "customer": "c1", "total": 19.9, "lines": [{"sku": "a", "quantity": 2}]}
-SYSTEM = ["_rid", "_self", "_etag", "_attachments", "_ts"]
-
-
-def own(item: dict[str, Any]) -> dict[str, Any]:
-    """An item without its system properties."""
-    return {name: value for name, value in item.items() if name not in SYSTEM}
 
 
 async def test_created_item_comes_back_with_system_properties_last(orders: Face) -> None:
