@@ -1,5 +1,7 @@
 """Policy expressions: what C# would compute, what it would refuse, and what is not supported."""
 
+# One case, one line.
+# ruff: noqa: E501
 import uuid
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -261,7 +263,7 @@ def test_what_throws_in_csharp_is_a_failure(text: str) -> None:
     ],
 )
 def test_what_is_not_supported_is_refused_at_load(text: str, says: str) -> None:
-    with pytest.raises(ExpressionError, match=".*") as caught:
+    with pytest.raises(ExpressionError) as caught:
         compile_text(text)
     assert says in str(caught.value)
     assert 0 <= caught.value.position <= len(text)
