@@ -28,7 +28,7 @@ from emulator.host.worker_model import (
 )
 from emulator.host.worker_run import WorkerRun
 from emulator.taskhub.model import Episode, WorkerLost
-from emulator.worker.protocol import Datum, Frame, from_wire, from_wire_all, to_wire_all
+from emulator.worker.protocol import Datum, Frame, to_wire_all
 
 # A worker that ran this long has not died of how it starts: the pauses begin anew.
 _STEADY_S = 10.0
@@ -296,18 +296,7 @@ class WorkerCalls:
                 error_message=self.timeout_text(call.function),
                 timed_out=True,
             )
-        if not frame["ok"]:
-            return InvocationResult(
-                ok=False,
-                error_type=frame["type"],
-                error_message=frame["message"],
-                trace=frame["trace"],
-            )
-        return InvocationResult(
-            ok=True,
-            return_value=from_wire(frame["return"]),
-            outputs=from_wire_all(frame["outputs"]),
-        )
+        return InvocationResult.from_frame(frame)
 
     def timeout_text(self, function: str) -> str:
         limit = self._options.function_timeout_s or 0.0

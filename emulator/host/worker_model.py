@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from emulator.worker.protocol import UNSET, Datum
+from emulator.worker.protocol import UNSET, Datum, from_wire, from_wire_all
 
 # The member of a durable trigger's binding that renames the function for the task hub.
 DURABLE_NAME_MEMBERS = {
@@ -136,6 +136,20 @@ class InvocationResult:
     error_message: str = ""
     trace: str = ""
     timed_out: bool = False
+
+    @classmethod
+    def from_frame(cls, sent: Mapping[str, Any]) -> "InvocationResult":
+        """The result in a `result` frame."""
+        if not sent["ok"]:
+            return cls(
+                ok=False,
+                error_type=sent["type"],
+                error_message=sent["message"],
+                trace=sent["trace"],
+            )
+        return cls(
+            ok=True, return_value=from_wire(sent["return"]), outputs=from_wire_all(sent["outputs"])
+        )
 
     @property
     def error_text(self) -> str:

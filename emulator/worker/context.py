@@ -5,9 +5,10 @@ thread of its own copies `context.thread_local_storage.invocation_id` into it to
 attributed, as on Azure.
 """
 
+import contextlib
 import contextvars
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,18 @@ invocation_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "invocation_id", default=None
 )
 thread_local_storage = threading.local()
+
+
+@contextlib.contextmanager
+def attributed(invocation: str) -> Iterator[None]:
+    """What runs inside on this thread belongs to the invocation."""
+    thread_local_storage.invocation_id = invocation
+    token = invocation_id.set(invocation)
+    try:
+        yield
+    finally:
+        invocation_id.reset(token)
+        thread_local_storage.invocation_id = None
 
 
 def current_invocation_id() -> str | None:

@@ -1,7 +1,7 @@
 """Calls one function: decode the inputs, call, check the return value, encode the outputs.
 
-The order is fixed and any exception in it fails the invocation, with no output sent. Who runs the
-call (the event loop, a thread) is decided by `worker`; this module only knows the steps.
+The order is fixed and any exception in it fails the invocation, with no output sent. Where a call
+runs (the event loop, which thread) is decided by `worker`; this module only knows the steps.
 
 Source: the Python worker's invocation request; the conversions are `azure.functions`' own.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import azure.functions as func
 
-from .context import Context
+from .context import Context, attributed, invocation_id, make_context
 from .datums import from_library, to_library
 from .protocol import Datum, Frame, from_wire_all, to_wire, to_wire_all
 from .signatures import BoundParameter, FunctionPlan, converter
@@ -34,6 +34,28 @@ class OutBox(func.Out[Any]):
     def get(self) -> Any:
         """The value that was set, or None."""
         return self._value
+
+
+def call_sync(plan: FunctionPlan, frame: Frame) -> Frame:
+    """Run a sync function on this thread; the outcome of the `invoke` frame."""
+    context = make_context(plan.name, plan.directory, frame["context"])
+    with attributed(context.invocation_id):
+        try:
+            called_with = arguments(plan, frame, context)
+            return success(plan, called_with, plan.function(**called_with))
+        except BaseException as error:  # noqa: BLE001 - a function must not end the worker
+            return failure(error)
+
+
+async def call_async(plan: FunctionPlan, frame: Frame) -> Frame:
+    """Run an async function in the current task, which must be its alone; else as `call_sync`."""
+    context = make_context(plan.name, plan.directory, frame["context"])
+    invocation_id.set(context.invocation_id)
+    try:
+        called_with = arguments(plan, frame, context)
+        return success(plan, called_with, await plan.function(**called_with))
+    except BaseException as error:  # noqa: BLE001 - a function must not end the worker
+        return failure(error)
 
 
 def arguments(plan: FunctionPlan, frame: Frame, context: Context) -> dict[str, Any]:

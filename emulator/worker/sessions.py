@@ -17,12 +17,9 @@ from the committed EventSent.
 Source: azure-functions-durable 1.7.0, TaskOrchestrationExecutor and DurableOrchestrationContext.
 """
 
-import json
-import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from types import GeneratorType
 from typing import Any
 
@@ -30,19 +27,10 @@ from azure.durable_functions.models.DurableOrchestrationContext import DurableOr
 from azure.durable_functions.models.history import HistoryEvent
 from azure.durable_functions.models.TaskOrchestrationExecutor import TaskOrchestrationExecutor
 
+from .payloads import payload_of
 from .protocol import Frame
 
 Event = dict[str, Any]
-
-# The replay schemas and durations that the Durable extension sends with every episode.
-_ENVELOPE = {
-    "upperSchemaVersion": 1,
-    "upperSchemaVersionNew": 2,
-    "longRunningTimerIntervalDuration": "3.00:00:00",
-    "maximumShortTimerDuration": "6.00:00:00",
-    "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
-}
-_MARKER = "\n\n$OutOfProcData$:"
 
 
 @dataclass(frozen=True)
@@ -253,59 +241,3 @@ class Sessions:
             while len(self._sessions) > self._limit:
                 self._sessions.popitem(last=False)
         return reply
-
-
-def payload_of(frame: Mapping[str, Any], history: list[Event]) -> Frame:
-    """The orchestration trigger's payload of an episode."""
-    text = frame.get("input")
-    return {
-        "history": history + frame["events"],
-        "instanceId": frame["instance"],
-        "isReplaying": bool(history),
-        "parentInstanceId": frame.get("parent"),
-        "input": None if text is None else json.loads(text),
-        **_ENVELOPE,
-    }
-
-
-def split_failure(error: BaseException) -> tuple[str, str | None]:
-    """The message of a failed episode, and the reply inside it where the library put one there."""
-    text = str(error)
-    at = text.rfind(_MARKER)
-    if type(error) is Exception and at >= 0:
-        return text[:at], text[at + len(_MARKER) :]
-    return f"{type(error).__name__}: {text}", None
-
-
-def install_fast_timestamps() -> None:
-    """Let the library read its own timestamp format fast: same values, a tenth of the time.
-
-    Reading timestamps with `dateutil` is most of what an episode costs. Every other form of date
-    still goes to it, and without the name that is replaced here nothing is changed.
-    """
-    module: Any = sys.modules.get("azure.durable_functions.models.history.HistoryEvent")
-    slow = getattr(module, "dt_parse", None)
-    if slow is None or getattr(slow, "reads_fast", False):
-        return
-    # On a machine that runs in UTC, `dateutil` reads Z as the local zone: ask it which it is here.
-    zone = slow("2026-01-02T03:04:05Z").tzinfo
-
-    def parse(text: Any) -> Any:
-        return read_timestamp(text, zone) or slow(text)
-
-    parse.reads_fast = True  # type: ignore[attr-defined]  # so that it is not replaced twice
-    module.dt_parse = parse
-
-
-def read_timestamp(text: Any, zone: tzinfo) -> datetime | None:
-    """The instant of `2026-01-02T03:04:05.2500000Z`, or None for any other form."""
-    if type(text) is not str or not 20 <= len(text) <= 28 or text[-1] != "Z":
-        return None
-    if text[4] + text[7] + text[10] + text[13] + text[16] != "--T::":
-        return None
-    if len(text) > 20 and (text[19] != "." or len(text) == 21):
-        return None
-    try:
-        return datetime.fromisoformat(text[:-1]).replace(tzinfo=zone)
-    except ValueError:
-        return None

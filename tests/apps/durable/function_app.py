@@ -1,5 +1,6 @@
 """Orchestrators, activities and entities of every shape, some under other durable names."""
 
+import json
 import logging
 
 import azure.durable_functions as df
@@ -47,6 +48,14 @@ def plain(context):
 @app.orchestration_trigger(context_name="context")
 def plain_fails(context):
     raise ValueError("ng")
+
+
+@app.generic_trigger(arg_name="raw", type="orchestrationTrigger")
+def undecorated(raw):
+    """An orchestrator without the durable library: it gets the payload and returns the reply."""
+    payload = json.loads(raw.body)
+    output = [payload["input"], len(payload["history"])]
+    return json.dumps({"isDone": True, "schemaVersion": 2, "actions": [[]], "output": output})
 
 
 @app.activity_trigger(input_name="value", activity="Renamed")

@@ -75,7 +75,7 @@ class Instance:
 
 
 async def test_durable_names(worker: WorkerProcess) -> None:
-    assert set(worker.orchestrators()) == {"Chain2", "fails", "plain", "plain_fails"}
+    assert set(worker.orchestrators()) == {"Chain2", "fails", "plain", "plain_fails", "undecorated"}
     activities = {"Renamed", "move", "unserializable", "with_bindings"}
     assert set(worker.activities()) == activities
     assert set(worker.entities()) == {"Counter2"}
@@ -141,6 +141,15 @@ async def test_orchestrators_that_are_no_generators(worker: WorkerProcess) -> No
     assert failed.embedded is None
     assert failed.message == "ValueError: ng"
     assert "in plain_fails" in failed.trace
+
+
+async def test_an_orchestrator_that_the_library_did_not_decorate(worker: WorkerProcess) -> None:
+    instance = Instance(worker, "undecorated", input_json='{"a": 1}')
+    instance.hub.history = instance.hub.first_events()
+    reply = await instance.episode([instance.hub.event(12)])
+    assert isinstance(reply, EpisodeReply)
+    assert json.loads(reply.text)["output"] == [{"a": 1}, 3]
+    assert instance.asked == 1
 
 
 async def test_a_history_that_cannot_be_had_fails_the_call_and_not_the_worker(

@@ -377,3 +377,25 @@ async def test_an_invocation_can_be_cancelled_by_its_id(worker: WorkerProcess) -
     assert worker.cancel(in_flight.invocation_id)
     assert not worker.cancel("nobody")
     assert (await running).error_type == "CancelledError"
+
+
+async def test_a_call_that_is_cancelled_before_it_began_is_answered(start: Start) -> None:
+    worker = await start("misbehaving", PYTHON_THREADPOOL_THREAD_COUNT="1")
+    first = asyncio.create_task(call(worker, "block"))
+    behind = asyncio.create_task(call(worker, "open_gate"))
+    await until(lambda: worker.in_flight == 2)
+    assert worker.cancel(list(worker._calls.values())[1].invocation_id)
+    assert (await behind).error_type == "CancelledError"
+    first.cancel()
+    assert await cancelled(first)
+
+
+async def test_async_calls_that_are_cancelled_at_once_are_all_answered(
+    worker: WorkerProcess,
+) -> None:
+    running = [asyncio.create_task(call(worker, "hang")) for _ in range(20)]
+    await until(lambda: worker.in_flight == 20)
+    for in_flight in list(worker._calls.values()):
+        worker.cancel(in_flight.invocation_id)
+    outcomes = await asyncio.gather(*running)
+    assert {outcome.error_type for outcome in outcomes} == {"CancelledError"}

@@ -10,7 +10,8 @@ from typing import Any
 import azure.durable_functions as df
 import pytest
 
-from emulator.worker.sessions import HistoryNeeded, Sessions, payload_of
+from emulator.worker.payloads import payload_of
+from emulator.worker.sessions import HistoryNeeded, Sessions
 from tests.support.episodes import MiniHub
 
 Program = Callable[[Any], Any]
