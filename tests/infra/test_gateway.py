@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from emulator.apim.definitions import Variant, load_definitions
+from emulator.apim.snapshot import build_snapshot
 from tests.support.bicep_deploy import Plan, Resource
 from tests.support.infra import CHOICES, INFRA, entities, plan
 
@@ -206,3 +208,26 @@ def test_the_gateway_sends_telemetry_by_identity() -> None:
         "connectionString": "<appi-token:properties.ConnectionString>",
         "identityClientId": "<id-apim-token:properties.clientId>",
     }
+
+
+@pytest.mark.parametrize("sku", ["BasicV2", "Consumption"])
+@pytest.mark.parametrize("mode", ["ledger", "named-value"])
+def test_the_emulator_executes_what_is_deployed(sku: str, mode: str) -> None:
+    """Every element, attribute and expression is known to it, with the deployed named values."""
+    tier = "consumption" if sku == "Consumption" else "v2"
+    definitions = load_definitions(
+        entities(), INFRA, "http://localhost:7071", Variant(tier=tier, credit_mode=mode)
+    )
+    values = _named_values(plan(apimSku=sku, creditMode=mode))
+    snapshot = build_snapshot(definitions, values, rate_limits_by_key=tier != "consumption")
+    assert snapshot.warnings == []
+    assert {p.id for p in snapshot.products} == {p["name"] for p in GATEWAY["products"]}
+
+
+def test_every_named_value_is_used_by_some_policy() -> None:
+    mentioned = {
+        name
+        for path in (INFRA / "policies").glob("*.xml")
+        for name in re.findall(r"\{\{([A-Za-z0-9._-]+)\}\}", path.read_text(encoding="utf-8"))
+    }
+    assert mentioned == {value["name"] for value in GATEWAY["namedValues"]}
