@@ -16,16 +16,19 @@ from activities.enrich_order import enrich_order
 from activities.keep_results import keep_results
 from activities.notify_order import notify_order
 from activities.persist_order import persist_order
+from activities.queue_replays import queue_replays
 from activities.validate_order import validate_order
 from domain import payloads as names
 from orchestrators.process_batch import process_batch
 from orchestrators.process_chunk import process_chunk
 from orchestrators.process_order import process_order
+from orchestrators.replay_failed import replay_failed
 from triggers.fetch_orders import fetch_orders, get_order
 from triggers.get_status import get_batch_status, get_order_status
 from triggers.health import health
 from triggers.process_orders import process_orders
 from triggers.queue_orders import queue_orders
+from triggers.replay_orders import replay_failed_orders, replay_order
 from triggers.submit_orders import submit_orders
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -100,12 +103,26 @@ app.function_name("Health")(
     )
 )
 
+# --- Putting right what failed ------------------------------------------------------------------
+
+app.function_name("ReplayOrder")(
+    app.route(route="orders/{id}/replay", methods=["POST"], trigger_arg_name="request")(
+        app.durable_client_input(client_name="client")(replay_order)
+    )
+)
+app.function_name("ReplayFailedOrders")(
+    app.route(route="orders/replay", methods=["POST"], trigger_arg_name="request")(
+        app.durable_client_input(client_name="client")(replay_failed_orders)
+    )
+)
+
 # --- Orchestrators and activities ---------------------------------------------------------------
 
 for name, orchestrator in {
     names.PROCESS_ORDER: process_order,
     names.PROCESS_BATCH: process_batch,
     names.PROCESS_CHUNK: process_chunk,
+    names.REPLAY_FAILED: replay_failed,
 }.items():
     app.orchestration_trigger(context_name="context", orchestration=name)(orchestrator)
 
@@ -120,4 +137,7 @@ for name, activity in {
 
 app.activity_trigger(input_name="payload", activity=names.NOTIFY_ORDER)(
     app.event_grid_output(arg_name="event", connection="EVENT_GRID")(notify_order)
+)
+app.activity_trigger(input_name="payload", activity=names.QUEUE_REPLAYS)(
+    app.service_bus_queue_output(arg_name="messages", **QUEUE)(queue_replays)
 )

@@ -15,6 +15,7 @@ from domain.order import is_usable_id
 # What the member is called that makes an object a batch, or a claim check for a stored order.
 BATCH_MEMBER = "orders"
 STORED_MEMBER = "storedOrder"
+REPLAY_MEMBER = "replayOrder"
 
 # What a queue of Service Bus' Standard tier takes, less room for the properties beside the body.
 MAX_BODY_BYTES = 256 * 1024 - 4096
@@ -45,6 +46,16 @@ class StoredOrder:
 
 
 @dataclass(frozen=True)
+class OrderReplay:
+    """Asks for the attempt after `attempt` at an order that failed; made by `replay_body`."""
+
+    order_id: str
+    attempt: int
+    reason: str
+    requested_by: str
+
+
+@dataclass(frozen=True)
 class Unusable:
     """Neither; `code` is stable, `reason` is a sentence for whoever opens the dead letter."""
 
@@ -52,7 +63,7 @@ class Unusable:
     reason: str
 
 
-Message = SingleOrder | OrderBatch | StoredOrder | Unusable
+Message = SingleOrder | OrderBatch | StoredOrder | OrderReplay | Unusable
 
 
 def interpret(body: bytes | str) -> Message:
@@ -75,7 +86,34 @@ def classify(value: Any) -> Message:
     stored = value.get(STORED_MEMBER)
     if isinstance(stored, str) and stored and len(value) == 1:
         return StoredOrder(stored)
+    if len(value) == 1 and isinstance(value.get(REPLAY_MEMBER), dict):
+        return _replay(value[REPLAY_MEMBER])
     return _single(value)
+
+
+def replay_body(order_id: str, attempt: int, reason: str, requested_by: str) -> dict[str, Any]:
+    """The body that `OrderReplay` is read from."""
+    told = {
+        "orderId": order_id,
+        "attempt": attempt,
+        "reason": reason,
+        "requestedBy": requested_by,
+    }
+    return {REPLAY_MEMBER: told}
+
+
+def _replay(value: dict[str, Any]) -> Message:
+    order_id, attempt = value.get("orderId"), value.get("attempt")
+    reason, requested_by = value.get("reason"), value.get("requestedBy")
+    if (
+        not isinstance(order_id, str)
+        or not is_usable_id(order_id)
+        or type(attempt) is not int
+        or not isinstance(reason, str)
+        or not isinstance(requested_by, str)
+    ):
+        return Unusable("wrong_shape", f"The member '{REPLAY_MEMBER}' does not name an attempt.")
+    return OrderReplay(order_id, attempt, reason, requested_by)
 
 
 def _single(value: dict[str, Any]) -> Message:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 PROCESS_ORDER = "process_order"
 PROCESS_BATCH = "process_batch"
 PROCESS_CHUNK = "process_chunk"
+REPLAY_FAILED = "replay_failed"
 
 # Activities.
 VALIDATE_ORDER = "validate_order"
@@ -20,6 +21,7 @@ PERSIST_ORDER = "persist_order"
 NOTIFY_ORDER = "notify_order"
 ADMIT_BATCH = "admit_batch"
 KEEP_RESULTS = "keep_results"
+QUEUE_REPLAYS = "queue_replays"
 
 # Steps of an order, in their order; each is one activity.
 STEPS = {
@@ -247,4 +249,43 @@ class NotifyInput:
             customer_id=value.get("customerId"),
             totals=value.get("totals"),
             errors=value.get("errors") or [],
+        )
+
+
+@dataclass(frozen=True)
+class FailedOrder:
+    """An order to replay, and the attempt that failed."""
+
+    order_id: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class ReplayFailedInput:
+    """Input of `replay_failed`, and of `queue_replays` for some of its orders."""
+
+    orders: list[FailedOrder]
+    reason: str
+    requested_by: str
+    per_second: int
+
+    def part(self, orders: list[FailedOrder]) -> JsonObject:
+        """The same for some of the orders."""
+        return ReplayFailedInput(orders, self.reason, self.requested_by, self.per_second).to_dict()
+
+    def to_dict(self) -> JsonObject:
+        return {
+            "orders": [{"id": order.order_id, "attempt": order.attempt} for order in self.orders],
+            "reason": self.reason,
+            "requestedBy": self.requested_by,
+            "perSecond": self.per_second,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "ReplayFailedInput":
+        return cls(
+            orders=[FailedOrder(order["id"], order["attempt"]) for order in value["orders"]],
+            reason=value["reason"],
+            requested_by=value["requestedBy"],
+            per_second=value["perSecond"],
         )

@@ -15,6 +15,7 @@ from domain.payloads import (
     KEEP_RESULTS,
     NOTIFY_ORDER,
     PERSIST_ORDER,
+    QUEUE_REPLAYS,
     VALIDATE_ORDER,
 )
 
@@ -67,6 +68,7 @@ POLICIES: dict[str, RetryPolicy] = {
     PERSIST_ORDER: RetryPolicy(1, 2, 30, 0.2, max_attempts=6, deadline_s=600),
     NOTIFY_ORDER: RetryPolicy(1, 2, 30, 0.2, max_attempts=6, deadline_s=600),
     ADMIT_BATCH: RetryPolicy(1, 2, 30, 0.2, max_attempts=8, deadline_s=900),
+    QUEUE_REPLAYS: RetryPolicy(1, 2, 30, 0.2, max_attempts=8, deadline_s=900),
     # Runs when an order has failed already; worth a moment, not minutes.
     KEEP_RESULTS: RetryPolicy(1, 2, 5, 0.2, max_attempts=3, deadline_s=30),
 }

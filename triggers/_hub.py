@@ -7,7 +7,7 @@ Wraps the durable client, so that its manners (falsy statuses, JSON texts in JSO
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -19,13 +19,24 @@ from domain.status import InstanceView, leading
 
 _T = TypeVar("_T")
 
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+# What one listing shows at most, and the span below which it is not halved any further.
+_PAGE = 100
+_HALF_LIMIT = timedelta(milliseconds=2)
+
 
 class DurableClient(Protocol):
     """The calls of `DurableOrchestrationClient` (azure-functions-durable 1.7) that are used."""
 
     async def get_status(self, instance_id: str) -> Any: ...
 
-    async def get_status_by(self, *, instance_id_prefix: str) -> list[Any]: ...
+    async def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: list[Any] | None = None,
+        instance_id_prefix: str | None = None,
+    ) -> list[Any]: ...
 
     async def start_new(
         self, orchestration_function_name: str, instance_id: str, client_input: Any
@@ -60,6 +71,28 @@ class Hub:
         views = [view_of(status) for status in children if status.name == PROCESS_ORDER]
         return leading([*views, *([alone] if alone is not None else [])])
 
+    async def ended_badly(self) -> list[InstanceView]:
+        """Every run of an order that failed or was terminated, oldest first.
+
+        The library shows the first hundred of a listing and no way to the next; so the span of
+        creation times is halved until each half comes back whole.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+        """
+        found: dict[str, InstanceView] = {}
+        spans = [(_EPOCH, datetime.now(UTC) + _HALF_LIMIT)]
+        while spans:
+            begin, end = spans.pop()
+            page = await _answer(self._client.get_status_by(begin, end, _ended_badly()))
+            if len(page) >= _PAGE and end - begin > _HALF_LIMIT:
+                middle = begin + (end - begin) / 2
+                spans += [(middle, end), (begin, middle)]
+                continue
+            views = (view_of(status) for status in page if status.name == PROCESS_ORDER)
+            found |= {view.instance_id: view for view in views}
+        return sorted(found.values(), key=lambda view: (view.created_at or "", view.instance_id))
+
     async def start(self, orchestrator: str, instance_id: str, value: Mapping[str, Any]) -> None:
         """The instance is accepted and durable.
 
@@ -84,6 +117,12 @@ def view_of(status: Any) -> InstanceView:
         custom_status=told if isinstance(told, dict) else {},
         output=status.output,
     )
+
+
+def _ended_badly() -> list[Any]:
+    from azure.durable_functions import OrchestrationRuntimeStatus as Status  # noqa: PLC0415 - cold start
+
+    return [Status.Failed, Status.Terminated]
 
 
 async def _answer(call: Awaitable[_T]) -> _T:

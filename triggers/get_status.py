@@ -12,7 +12,9 @@ import azure.functions as func
 from activities.orders import find_order, find_receipt
 from domain import keys
 from domain.order import is_usable_id, parse_instant
+from domain.payloads import REPLAY_FAILED
 from domain.problem import Problem
+from domain.replay import bulk_status
 from domain.status import (
     FINAL_STATES,
     batch_status,
@@ -81,6 +83,8 @@ async def _batch(hub: Hub, batch_id: str) -> dict[str, Any]:
         raise _unknown("batch")
     instance_id = keys.batch_instance_id(batch_id)
     run = await hub.run(instance_id)
+    if run is not None and run.name == REPLAY_FAILED:
+        return bulk_status(batch_id, run)
     if run is not None:
         under_way = run.custom_status.get("chunks") or []
         chunks = await asyncio.gather(*(hub.run(chunk) for chunk in under_way))

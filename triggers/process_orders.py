@@ -15,11 +15,21 @@ import azure.functions as func
 from activities.orders import find_stored_order
 from domain.errors import RETRYABLE, StepError
 from domain.items import as_told
-from domain.messages import Message, OrderBatch, SingleOrder, StoredOrder, Unusable, classify
+from domain.messages import (
+    Message,
+    OrderBatch,
+    OrderReplay,
+    SingleOrder,
+    StoredOrder,
+    Unusable,
+    classify,
+)
 from domain.messages import interpret as interpret_body
 from domain.payloads import Source
+from domain.replay import ReplayRequest, attempt_of, refusal
 from triggers._hub import DurableClient, Hub
 from triggers._starts import start_batch, start_order
+from triggers.replay_orders import start_replay
 
 _log = logging.getLogger("orders.process_orders")
 _MAX_HOLD_S = 30
@@ -63,8 +73,22 @@ async def _process(message: func.ServiceBusMessage, hub: Hub) -> None:
             await start_order(hub, raw, source)
         case OrderBatch(batch_id, entries):
             await start_batch(hub, batch_id or message.message_id, entries, source)
+        case OrderReplay():
+            await _replay(hub, found)
         case Unusable(code, reason):
             raise UnusableMessage(f"[{code}] {reason}")
+
+
+async def _replay(hub: Hub, wanted: OrderReplay) -> None:
+    run = await hub.order_run(wanted.order_id)
+    if run is None:
+        raise UnusableMessage(f"[unknown_order] There is no order '{wanted.order_id}' to replay.")
+    reason = refusal(run, is_corrected=False)
+    if attempt_of(run) > wanted.attempt or reason is not None:
+        # Delivered again, or somebody else has seen to it since.
+        _log.info("order %s: not replayed, %s", wanted.order_id, reason or "replayed since")
+        return
+    await start_replay(hub, run, ReplayRequest(wanted.reason, wanted.requested_by))
 
 
 async def _stored(check: StoredOrder) -> Message:
