@@ -23,7 +23,7 @@ from emulator.cosmos.auth import EMULATOR_KEY
 from emulator.cosmos.catalogue import Catalogue, Live
 from emulator.cosmos.changes import Change, Outcome, apply, run_batch
 from emulator.cosmos.entities import container_bodies
-from emulator.cosmos.errors import CosmosError, not_found
+from emulator.cosmos.errors import OWNER_NOT_FOUND, CosmosError, not_found
 from emulator.cosmos.feed import FeedPage, FeedRequest, read_changes
 from emulator.cosmos.items import Moment, Row, Target
 from emulator.cosmos.model import (
@@ -40,6 +40,7 @@ from emulator.cosmos.sql.sqlite import configure
 from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import parse
 from emulator.database import Database as Storage
+from emulator.database import StorageError
 from emulator.faults import Faults
 
 T = TypeVar("T")
@@ -227,8 +228,9 @@ class CosmosService:
             return await asyncio.shield(written)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
-                raise not_found(1003) from error
-            raise
+                raise not_found(OWNER_NOT_FOUND) from error
+            # A disk that is full, say; the change was undone by its savepoint.
+            raise StorageError(f"The change could not be stored: {error}.") from error
 
     def find(self, live: Live, target: Target) -> Row | None:
         """The item that is meant, at its last committed version."""

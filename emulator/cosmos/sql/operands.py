@@ -97,6 +97,21 @@ class PathOperand:
 
 
 @dataclass(frozen=True)
+class Element(PathOperand):
+    """An element of an array that is gone through: `json_each` knows its type and its value."""
+
+    alias: str
+
+    @property
+    def type(self) -> str:
+        return f"{self.alias}.type"
+
+    @property
+    def native(self) -> str:
+        return f"{self.alias}.atom"
+
+
+@dataclass(frozen=True)
 class Typed:
     """A native value whose type is known: `text` or `number`. NULL is undefined."""
 

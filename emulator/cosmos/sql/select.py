@@ -21,6 +21,7 @@ from emulator.cosmos.sql.operands import (
     Condition,
     Const,
     Document,
+    Element,
     Json,
     Operand,
     PathOperand,
@@ -298,7 +299,7 @@ def _source_operand(source: ast.Source, compiler: Expressions, parts: _Parts) ->
         array = compiler.compile(ast.Subquery("array", source.collection.query))
         alias = compiler.session.alias()
         parts.tables.append(f"json_each({array.json}) AS {alias}")
-        return PathOperand(f"{alias}.json", f"('$[' || {alias}.key || ']')")
+        return Element(f"{alias}.json", f"('$[' || {alias}.key || ']')", alias)
     collection = compiler.compile(source.collection)
     if not source.is_iteration:
         if not isinstance(collection, Document):
@@ -310,11 +311,11 @@ def _source_operand(source: ast.Source, compiler: Expressions, parts: _Parts) ->
         parts.where.append(f"{collection.type} = 'array'")
         path = collection.path
         path = path[1:-1] if path.startswith("(") else path
-        return PathOperand(collection.document, f"({path} || '[' || {alias}.key || ']')")
+        return Element(collection.document, f"({path} || '[' || {alias}.key || ']')", alias)
     text = collection.json
     parts.tables.append(f"json_each({text}) AS {alias}")
     parts.where.append(f"json_type({text}) = 'array'")
-    return PathOperand(f"{alias}.json", f"('$[' || {alias}.key || ']')")
+    return Element(f"{alias}.json", f"('$[' || {alias}.key || ']')", alias)
 
 
 def _add_grouping(
