@@ -271,7 +271,7 @@ class Engine:
         assert instance is not None
         for message in plan.taken:
             if message.kind is MessageKind.COMPLETION and message.event is not None:
-                active.in_flight.discard(message.event["TaskScheduledId"])
+                active.in_flight.discard(message.event.get("TaskScheduledId", -1))
         if plan.successor is not None:
             active.instance = plan.successor
             active.inbox = _carried(active.inbox)

@@ -93,8 +93,14 @@ class Hub:
 
         await self.until(has)
 
+    async def idle_but_for_activities(self) -> None:
+        """Wait until no turn is made or queued."""
+        engine = self.hub.engine
+        await self.until(lambda: not (engine._turns or engine._ready))
+
     async def idle(self) -> None:
-        """Wait until nothing runs."""
+        """Wait until nothing runs and no timer is due."""
+        self.hub.clock_moved()
         engine = self.hub.engine
 
         def quiet() -> bool:

@@ -27,7 +27,9 @@ from emulator.taskhub.model import (
     EpisodeFailed,
     EpisodeReply,
 )
-from emulator.worker.sessions import HistoryNeeded, Sessions, install_fast_timestamps, split_failure
+from emulator.worker.payloads import split_failure
+from emulator.worker.sessions import HistoryNeeded, Sessions
+from emulator.worker.timestamps import install_fast_timestamps
 
 _SCHEDULING = (4, 7, 10, 14)
 _ENVELOPE = {
@@ -84,7 +86,7 @@ class InProcessInvoker:
         self._compare(episode)
         try:
             text = self._live(episode) if self._sessions is not None else self._replayed(episode)
-        except Exception as error:  # as a worker does: whatever is raised goes back as text
+        except Exception as error:  # noqa: BLE001 - as a worker does
             message, embedded = split_failure(error)
             return EpisodeFailed(message, embedded, traceback.format_exc())
         self.last_reply[episode.instance_id] = text
@@ -149,7 +151,7 @@ class InProcessInvoker:
             if hasattr(result, "__await__"):
                 result = await result
             encoded = ActivityTriggerConverter.encode(result, expected_type=None)
-        except Exception as error:  # as a worker does
+        except Exception as error:  # noqa: BLE001 - as a worker does
             return ActivityOutcome(
                 ok=False,
                 error_type=type(error).__name__,
@@ -161,7 +163,7 @@ class InProcessInvoker:
     async def run_entity(self, call: EntityCall) -> EntityOutcome:
         try:
             text = Entity.create(self._entities[call.name])(call.payload_text)
-        except Exception as error:  # as a worker does
+        except Exception as error:  # noqa: BLE001 - as a worker does
             return EntityOutcome(
                 ok=False, error_type=type(error).__name__, error_message=str(error)
             )
