@@ -7,7 +7,9 @@ Azure is which local one, and what a deployment would set. `emulator/host/run.py
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import socket
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +93,18 @@ class RunningGateway:
 
 
 async def start_gateway(
-    options: GatewayOptions, clock: Clock, faults: Faults | None = None
+    options: GatewayOptions,
+    clock: Clock,
+    faults: Faults | None = None,
+    *,
+    listener: socket.socket | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> RunningGateway:
     """Start both.
+
+    Args:
+        listener: a bound socket to listen on, instead of `options.port`.
+        monotonic: seconds that never go backwards; a test hands in its own.
 
     Raises:
         DefinitionError: a definition or policy cannot be carried out; the text lists every problem.
@@ -114,7 +125,7 @@ async def start_gateway(
         options.propagation_delay_s,
         trace=options.trace,
     )
-    gateway = Gateway(config, clock=clock, identity=provider, faults=faults)
+    gateway = Gateway(config, clock=clock, identity=provider, faults=faults, monotonic=monotonic)
     app = create_app(gateway, routes(provider, clock, IDENTITY))
     runner = web.AppRunner(
         app,
@@ -124,7 +135,10 @@ async def start_gateway(
         max_field_size=HEADERS_LIMIT,
     )
     await runner.setup()
-    await web.TCPSite(runner, options.bind, options.port).start()
+    if listener is not None:
+        await web.SockSite(runner, listener).start()
+    else:
+        await web.TCPSite(runner, options.bind, options.port).start()
     url = _url(options.bind, runner)
     gateway.outbound.routes.update(
         {
