@@ -9,7 +9,7 @@ from domain.jsontext import encode
 from domain.payloads import JsonObject, NotifyInput
 
 
-def notify_order(payload: JsonObject, event: func.Out[str]) -> dict[str, Any]:
+async def notify_order(payload: JsonObject, event: func.Out[str]) -> dict[str, Any]:
     """The event is published when this has returned; returns `{"eventId": ...}`.
 
     Args:

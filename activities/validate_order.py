@@ -6,7 +6,7 @@ from domain.order import parse_order
 from domain.payloads import JsonObject
 
 
-def validate_order(payload: JsonObject) -> dict[str, Any]:
+async def validate_order(payload: JsonObject) -> dict[str, Any]:
     """`{"errors": [...]}`, empty for an order without a fault.
 
     Args:

@@ -36,9 +36,9 @@ async def persist(container: FakeContainer, wanted: PersistInput = WANTED) -> di
     return result
 
 
-def test_validation_tells_every_fault() -> None:
-    assert validate_order({"order": an_order()}) == {"errors": []}
-    errors = validate_order({"order": an_order(currency="EURO", lines=[])})["errors"]
+async def test_validation_tells_every_fault() -> None:
+    assert await validate_order({"order": an_order()}) == {"errors": []}
+    errors = (await validate_order({"order": an_order(currency="EURO", lines=[])}))["errors"]
     assert [error["field"] for error in errors] == ["currency", "lines"]
 
 
@@ -150,14 +150,14 @@ async def test_a_write_whose_answer_was_lost_is_recognised() -> None:
     assert (await persist(container))["write"] == "unchanged"
 
 
-def test_the_event_is_a_cloud_event_text() -> None:
+async def test_the_event_is_a_cloud_event_text() -> None:
     out = Out()
     notice = NotifyInput("ORD-1", "d", "processed", 1, "2026-11-20T09:30:00.000000Z", "C-1")
-    assert notify_order(notice.to_dict(), out) == {"eventId": "ORD-1:d:processed"}
+    assert await notify_order(notice.to_dict(), out) == {"eventId": "ORD-1:d:processed"}
     event = json.loads(out.value)
     assert (event["specversion"], event["type"]) == ("1.0", "DurableOrders.OrderProcessed")
     again = Out()
-    notify_order(notice.to_dict(), again)
+    await notify_order(notice.to_dict(), again)
     assert again.value == out.value
 
 
