@@ -23,7 +23,7 @@ COSMOS_KEY = (
 )
 _TIMEOUT_S = 120.0
 
-# Once in the day the store and the topic are down for a while: steps fail and are retried.
+# Once in the day the store and the topic are down for a while. Steps fail and are retried.
 OUTAGE = (
     {
         "point": "cosmos.request",
@@ -33,6 +33,15 @@ OUTAGE = (
         "times": 5,
     },
     {"point": "eventgrid.publish", "action": "fail", "after": 60, "times": 5},
+    # A refusal is not worth a retry: these orders fail, and are replayed when it is over.
+    {
+        "point": "cosmos.request",
+        "action": "fail",
+        "match": {"method": "POST", "container": "processed"},
+        "after": 100,
+        "times": 3,
+        "message": '{"status": 403}',
+    },
 )
 
 
@@ -131,6 +140,7 @@ async def _day(run: _Run) -> Findings:
     batch = run.document("batch.json")
     sender = Sender(run.api, run.bus, run.feed)
     states, batch_status = await _morning(run, sender, day, batch)
+    states |= await _repair(run, [order for order, state in states.items() if state == "failed"])
     before = await looking.stored_items(run.processed)
     again = await _afternoon(run, sender, day)
     dead = await looking.wait_for_empty_queue(
@@ -146,6 +156,7 @@ async def _day(run: _Run) -> Findings:
         recognised=unchanged(again, before, after),
         batch=batch_status,
         dead_lettered=dead,
+        replayed=sum(1 for item in after.values() if item["attempt"] > 1),
     )
 
 
@@ -167,6 +178,22 @@ async def _morning(
     )
     batch_id = location.rstrip("/").split("/")[-2]
     return states, await looking.wait_for_batch(run.api, batch_id, timeout_s=_TIMEOUT_S)
+
+
+async def _repair(run: _Run, failed: list[str]) -> dict[str, str]:
+    """Replay what failed in the outage; order id to state of the new attempt."""
+    if not failed:
+        raise looking.NotInTime("the outage made no order fail, so there is nothing to replay")
+    replaying = run.progress.add_task("Replaying", total=len(failed))
+    reason = {"reason": "The store refused writes for a while.", "ids": failed}
+    (await run.api.post("/orders/replay", json=reason)).raise_for_status()
+    return await looking.wait_for_orders(
+        run.api,
+        failed,
+        timeout_s=_TIMEOUT_S,
+        ended=lambda: run.progress.advance(replaying),
+        attempt=2,
+    )
 
 
 async def _afternoon(run: _Run, sender: Sender, day: list[dict[str, Any]]) -> list[str]:

@@ -22,8 +22,12 @@ async def wait_for_orders(
     *,
     timeout_s: float,
     ended: Callable[[], None] = lambda: None,
+    attempt: int = 1,
 ) -> dict[str, str]:
     """Poll the status of every order until it is final; order id to state.
+
+    Args:
+        attempt: an earlier attempt's end is not waited for.
 
     An order that has not been taken from its way in yet is unknown (404) to the API; it is asked
     for again like one that runs.
@@ -39,10 +43,12 @@ async def wait_for_orders(
         while True:
             async with gate:
                 answer = await api.get(f"/orders/{order}/status", headers={"Prefer": "wait=5"})
-            if answer.status_code == 200 and answer.json()["state"] in _FINAL:
-                states[order] = answer.json()["state"]
-                ended()
-                return
+            if answer.status_code == 200:
+                status = answer.json()
+                if status["state"] in _FINAL and status["attempt"] >= attempt:
+                    states[order] = status["state"]
+                    ended()
+                    return
             if answer.status_code not in (200, 202, 404):
                 answer.raise_for_status()
             if time.monotonic() > deadline:

@@ -18,6 +18,7 @@ class Findings:
         recognised: submissions sent again that changed nothing (see `unchanged`).
         batch: the summary of the batch.
         dead_lettered: messages in the dead-letter queue.
+        replayed: orders that needed a second attempt.
     """
 
     states: Mapping[str, str]
@@ -28,6 +29,7 @@ class Findings:
     recognised: int
     batch: Mapping[str, Any]
     dead_lettered: int
+    replayed: int
 
 
 def count(found: Findings) -> dict[str, int]:
@@ -43,6 +45,7 @@ def count(found: Findings) -> dict[str, int]:
         "deadLettered": found.dead_lettered,
         "batches": 1 if found.batch.get("state") == "completed" else 0,
         "events": len(found.events),
+        "replayed": found.replayed,
     }
 
 
