@@ -23,6 +23,7 @@ from orchestrators.process_batch import process_batch
 from orchestrators.process_chunk import process_chunk
 from orchestrators.process_order import process_order
 from orchestrators.replay_failed import replay_failed
+from triggers.dead_letters import list_dead_letters, resubmit_dead_letters
 from triggers.fetch_orders import fetch_orders, get_order
 from triggers.get_status import get_batch_status, get_order_status
 from triggers.health import health
@@ -113,6 +114,17 @@ app.function_name("ReplayOrder")(
 app.function_name("ReplayFailedOrders")(
     app.route(route="orders/replay", methods=["POST"], trigger_arg_name="request")(
         app.durable_client_input(client_name="client")(replay_failed_orders)
+    )
+)
+
+app.function_name("ListDeadLetters")(
+    app.route(route="orders/dead-letters", methods=["GET"], trigger_arg_name="request")(
+        list_dead_letters
+    )
+)
+app.function_name("ResubmitDeadLetters")(
+    app.route(route="orders/dead-letters/resubmit", methods=["POST"], trigger_arg_name="request")(
+        resubmit_dead_letters
     )
 )
 

@@ -98,9 +98,19 @@ async def _call(call: Awaitable[Any], expected: Collection[int] = ()) -> tuple[i
         return 200, await call
     except AzureError as error:
         status: int | None = getattr(error, "status_code", None)
-        if status in expected and getattr(error, "sub_status", 0) != _NO_CONTAINER:
+        if status in expected and _is_about_an_item(error):
             return status or 0, None
         raise told(error, status) from error
+
+
+def _is_about_an_item(error: "AzureError") -> bool:
+    """Whether it is the item that is missing or in the way, and not the container."""
+    if getattr(error, "sub_status", 0) == _NO_CONTAINER:
+        return False
+    # The client reads a container's properties before its first item; there the sub-status of a
+    # missing container is not set, and only the address tells.
+    asked = getattr(getattr(error, "response", None), "request", None)
+    return asked is None or "/docs" in asked.url
 
 
 def told(error: "AzureError", status: int | None) -> StepError:

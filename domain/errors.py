@@ -25,6 +25,8 @@ RETRYABLE: dict[str, bool] = {
     "REFERENCE_INVALID": False,
     "SETTING_INVALID": False,
     "HUB_UNAVAILABLE": True,
+    "QUEUE_UNAVAILABLE": True,
+    "QUEUE_REFUSED": False,
     "ACTIVITY_TIMEOUT": True,
     "ACTIVITY_MISSING": False,
     "PAYLOAD_INVALID": False,

@@ -23,6 +23,9 @@ _log = logging.getLogger("orders.http")
 ROUTE_PREFIX = "/api"
 RETRY_AFTER_S = 1
 _JSON = "application/json"
+_UNAVAILABLE = frozenset(
+    {"STORE_UNAVAILABLE", "STORE_BUSY", "HUB_UNAVAILABLE", "QUEUE_UNAVAILABLE", "QUEUE_REFUSED"}
+)
 
 
 class Refused(Exception):
@@ -46,7 +49,7 @@ async def answered(
     except Refused as refused:
         return problem_response(request, context, refused.problem, refused.headers)
     except StepError as error:
-        if error.code not in {"STORE_UNAVAILABLE", "STORE_BUSY", "HUB_UNAVAILABLE"}:
+        if error.code not in _UNAVAILABLE:
             raise
         _log.warning("%s", error)
         problem = Problem("unavailable", error.message)
