@@ -22,6 +22,7 @@ _log = logging.getLogger("orders.http")
 # As in host.json: extensions.http.routePrefix.
 ROUTE_PREFIX = "/api"
 RETRY_AFTER_S = 1
+MAX_WAIT_S = 30
 _JSON = "application/json"
 _UNAVAILABLE = frozenset(
     {"STORE_UNAVAILABLE", "STORE_BUSY", "HUB_UNAVAILABLE", "QUEUE_UNAVAILABLE", "QUEUE_REFUSED"}
@@ -83,7 +84,11 @@ def json_response(
 
 
 def tagged_response(
-    request: func.HttpRequest, value: Any, headers: Mapping[str, str] | None = None
+    request: func.HttpRequest,
+    value: Any,
+    headers: Mapping[str, str] | None = None,
+    *,
+    status: int = 200,
 ) -> func.HttpResponse:
     """The value as JSON with an ETag of its content; 304 when the caller has it already."""
     body = encode(value)
@@ -91,7 +96,7 @@ def tagged_response(
     told = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
     if _matches(request.headers.get("If-None-Match"), tag):
         return func.HttpResponse(status_code=304, headers=told)
-    return func.HttpResponse(body, status_code=200, headers=told, mimetype=_JSON)
+    return func.HttpResponse(body, status_code=status, headers=told, mimetype=_JSON)
 
 
 def link(request: func.HttpRequest, path: str) -> str:
@@ -132,6 +137,19 @@ def prefers_minimal(request: func.HttpRequest) -> bool:
     """Whether the caller wants no body (`Prefer: return=minimal`, RFC 7240)."""
     wishes = (request.headers.get("Prefer") or "").split(",")
     return any(wish.split(";")[0].strip().lower() == "return=minimal" for wish in wishes)
+
+
+def wait_s(request: func.HttpRequest) -> int:
+    """Seconds that the caller would wait for an answer (`Prefer: wait=N`, RFC 7240); 0 for none.
+
+    No more than `MAX_WAIT_S`, below what a gateway lets a request take.
+    """
+    for wish in (request.headers.get("Prefer") or "").split(","):
+        name, _, value = wish.split(";")[0].partition("=")
+        value = value.strip().strip('"')
+        if name.strip().lower() == "wait" and value.isascii() and value.isdigit():
+            return min(int(value[:6]), MAX_WAIT_S)
+    return 0
 
 
 def _matches(header: str | None, tag: str) -> bool:

@@ -4,6 +4,8 @@ An order that failed is a fact like any other: 200, never a server error.
 """
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,12 +30,16 @@ from triggers._http import (
     Refused,
     answered,
     batch_links,
-    json_response,
     order_links,
+    tagged_response,
+    wait_s,
 )
 from triggers._hub import DurableClient, Hub
 
 _MAX_RETRY_AFTER_S = 30
+_FINAL_BATCH_STATES = frozenset({"completed", "failed", "terminated"})
+# Between two looks for a caller who waits: soon at first, then sparing the task hub.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
 
 async def get_order_status(
@@ -45,8 +51,9 @@ async def get_order_status(
         order_id = request.route_params["id"]
         if not is_usable_id(order_id):
             raise _unknown("order")
-        told = await _order(Hub(client), order_id)
-        return _told(told, order_links(request, order_id), told["state"] in FINAL_STATES)
+        hub = Hub(client)
+        told = await _awaited(request, lambda: _order(hub, order_id), FINAL_STATES)
+        return _told(request, told, order_links(request, order_id), FINAL_STATES)
 
     return await answered(request, context, answer)
 
@@ -58,9 +65,9 @@ async def get_batch_status(
 
     async def answer() -> func.HttpResponse:
         batch_id = request.route_params["id"]
-        told = await _batch(Hub(client), batch_id)
-        is_final = told["state"] in {"completed", "failed", "terminated"}
-        return _told(told, batch_links(request, batch_id), is_final)
+        hub = Hub(client)
+        told = await _awaited(request, lambda: _batch(hub, batch_id), _FINAL_BATCH_STATES)
+        return _told(request, told, batch_links(request, batch_id), _FINAL_BATCH_STATES)
 
     return await answered(request, context, answer)
 
@@ -95,13 +102,35 @@ async def _batch(hub: Hub, batch_id: str) -> dict[str, Any]:
     return queued_batch(batch_id, receipt["submittedAt"])
 
 
-def _told(told: dict[str, Any], links: dict[str, str], is_final: bool) -> func.HttpResponse:
+async def _awaited(
+    request: func.HttpRequest,
+    look: Callable[[], Awaitable[dict[str, Any]]],
+    final: Collection[str],
+) -> dict[str, Any]:
+    """The status, asked for again until it is final or the caller's patience is over."""
+    deadline = time.monotonic() + wait_s(request)
+    pause = _FIRST_PAUSE_S
+    while True:
+        told = await look()
+        left = deadline - time.monotonic()
+        if told["state"] in final or left <= 0:
+            return told
+        await asyncio.sleep(min(pause, left))
+        pause = min(_LONGEST_PAUSE_S, pause * 1.5)
+
+
+def _told(
+    request: func.HttpRequest, told: dict[str, Any], links: dict[str, str], final: Collection[str]
+) -> func.HttpResponse:
+    headers = {"Cache-Control": "private, no-cache"}
+    if wait_s(request):
+        headers["Preference-Applied"] = f"wait={wait_s(request)}"
     body = {**told, "links": links}
-    if is_final:
-        return json_response(body, 200, {"Cache-Control": "no-store"})
+    if told["state"] in final:
+        return tagged_response(request, body, headers)
     until = (told.get("waitingFor") or {}).get("until")
-    headers = {"Cache-Control": "no-store", "Retry-After": str(_retry_after_s(until))}
-    return json_response(body, 202, headers)
+    headers["Retry-After"] = str(_retry_after_s(until))
+    return tagged_response(request, body, headers, status=202)
 
 
 def _retry_after_s(until: str | None) -> int:
