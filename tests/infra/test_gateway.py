@@ -9,6 +9,7 @@ import pytest
 from emulator.apim.definitions import Variant, load_definitions
 from emulator.apim.snapshot import build_snapshot
 from tests.support.bicep_deploy import Plan, Resource
+from tests.support.bicep_syntax import parse
 from tests.support.infra import CHOICES, INFRA, entities, plan
 
 SERVICE = "Microsoft.ApiManagement/service"
@@ -231,3 +232,15 @@ def test_every_named_value_is_used_by_some_policy() -> None:
         for name in re.findall(r"\{\{([A-Za-z0-9._-]+)\}\}", path.read_text(encoding="utf-8"))
     }
     assert mentioned == {value["name"] for value in GATEWAY["namedValues"]}
+
+
+def test_a_policy_waits_for_what_it_mentions() -> None:
+    """Bicep does not see the names inside the XML, so the template must say it."""
+    for resource in parse(INFRA / "app" / "apim-api.bicep").of("resource").values():
+        if not resource.type.split("@")[0].endswith("/policies"):
+            continue
+        assert resource.value is not None
+        body = resource.value.parts[1] if resource.value.kind == "for" else resource.value
+        members = {k.value: v for k, v in zip(body.parts[::2], body.parts[1::2], strict=True)}
+        waits = {part.value for part in members["dependsOn"].parts}
+        assert waits == ({"values", "backends"} if "products" not in resource.type else {"values"})

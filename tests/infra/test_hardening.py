@@ -37,6 +37,10 @@ SWITCHES: list[tuple[str, dict[str, Any]]] = [
     ),
     ("Microsoft.Insights/components", {"DisableLocalAuth": True}),
     ("Microsoft.OperationalInsights/workspaces", {"features.disableLocalAuth": True}),
+    (
+        "Microsoft.Storage/storageAccounts/blobServices",
+        {"deleteRetentionPolicy.enabled": True, "deleteRetentionPolicy.days": 7},
+    ),
     ("Microsoft.Storage/storageAccounts/blobServices/containers", {"publicAccess": "None"}),
     ("Microsoft.Web/sites/basicPublishingCredentialsPolicies", {"allow": False}),
     (

@@ -299,7 +299,11 @@ def test_registration_is_deleted_and_purged(hooks: dict[str, ModuleType]) -> Non
         ("DELETE", "/directory/deletedItems/OBJECT", 204, None),
     )
     assert hooks["postdown"].delete_registration("orders-api-token", {}, azure) is True
-    assert [method for method, *_ in azure.asked] == ["GET", "DELETE", "DELETE"]
+    assert [(method, url.partition("/v1.0/")[2]) for method, url, *_ in azure.asked] == [
+        ("GET", "applications(uniqueName='orders-api-token')?$select=id"),
+        ("DELETE", "applications/OBJECT"),
+        ("DELETE", "directory/deletedItems/OBJECT"),
+    ]
 
 
 def test_a_registration_that_is_gone_is_no_fault(hooks: dict[str, ModuleType]) -> None:
