@@ -113,6 +113,8 @@ async def test_document_in_toprocess_becomes_an_order(emulator: Emulator) -> Non
         return (await emulator.get("/api/orders/E2E-6")).status == 200
 
     await until(processed, "the order of the feed is processed")
+    # The item is there before the event is.
+    await final_status(emulator, "E2E-6")
     assert len(await events_of(emulator, "E2E-6")) == 1
 
 
