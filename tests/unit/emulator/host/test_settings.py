@@ -105,9 +105,7 @@ def test_connection_named_by_a_setting_and_the_default_one() -> None:
 
 
 def test_missing_connection_has_the_vendors_text() -> None:
-    with pytest.raises(
-        FunctionInError, match="connection 'SB' does not exist"
-    ):
+    with pytest.raises(FunctionInError, match="connection 'SB' does not exist"):
         settings().connection("SB", "serviceBus")
 
 
