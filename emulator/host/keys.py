@@ -7,8 +7,6 @@ Source: the host's key files and authorization levels.
 """
 
 import hmac
-import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.host.errors import StartError
+from emulator.private_files import read_json, write_json
 
 SYSTEM_EXTENSIONS = ("durabletask", "eventgrid")
 
@@ -111,9 +110,8 @@ class Keys:
         return found
 
     def _scope(self, scope: str) -> list[Key]:
-        return {"functionkeys": self._host, "systemkeys": self._system}.get(scope) or self._of(
-            scope
-        )
+        shared = {"functionkeys": self._host, "systemkeys": self._system}.get(scope)
+        return self._of(scope) if shared is None else shared
 
     def _of(self, function: str) -> list[Key]:
         name = function.lower()
@@ -128,11 +126,12 @@ class Keys:
         if scope in ("functionkeys", "systemkeys"):
             self._write_host()
         else:
-            self._save(scope.lower(), {"keys": _listed(self._functions[scope.lower()])})
+            name = scope.lower()
+            write_json(self._folder / f"{name}.json", {"keys": _listed(self._functions[name])})
 
     def _write_host(self) -> None:
-        self._save(
-            "host",
+        write_json(
+            self._folder / "host.json",
             {
                 "masterKey": {"name": "master", "value": self.master},
                 "functionKeys": _listed(self._host),
@@ -142,23 +141,15 @@ class Keys:
 
     def _read(self, name: str) -> Mapping[str, Any]:
         path = self._folder / f"{name}.json"
-        if not path.exists():
-            return {}
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
         except (OSError, ValueError) as error:
-            raise StartError(f"Cannot read the key file {path}: {error}.") from error
+            raise StartError(f"Cannot read the key file: {error}") from error
+        if found is None:
+            return {}
         if not isinstance(found, dict):
             raise StartError(f"The key file {path} is not a JSON object.")
         return found
-
-    def _save(self, name: str, content: Mapping[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{name}.json"
-        fresh = path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(content, file, indent=2)
-        fresh.replace(path)
 
 
 def _new() -> str:
