@@ -260,13 +260,20 @@ def encode_event(event: Event) -> str:
 
 
 def answer(db: sqlite3.Connection, to: Answer) -> Message | None:
-    """Store a message for an instance; None if it no longer runs that execution."""
+    """Store a message for an instance; None if nobody is to be woken for it.
+
+    One that failed keeps it for a rewind; one that has ended otherwise, or that now runs another
+    execution, never gets it.
+    """
     found = db.execute(
-        "SELECT key FROM instance WHERE id = ? AND execution_id = ?"
-        " AND status NOT IN ('Completed', 'Failed', 'Terminated', 'Canceled')",
+        "SELECT key, status FROM instance WHERE id = ? AND execution_id = ?"
+        " AND status NOT IN ('Completed', 'Terminated', 'Canceled')",
         (to.instance_id, to.execution_id),
     ).fetchone()
-    return None if found is None else add_message(db, found[0], to.message)
+    if found is None:
+        return None
+    message = add_message(db, found[0], to.message)
+    return None if found[1] == Status.FAILED else message
 
 
 def consume(db: sqlite3.Connection, seqs: Iterable[int]) -> None:
