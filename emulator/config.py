@@ -51,6 +51,8 @@ class Options:
     ready_json: bool = False
     keep_going: bool = False
     stop_timeout_s: float = 10.0
+    gateway_tier: str = "classic"
+    credit_mode: str = "ledger"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-p", "--port", type=_port, help=f"the Functions host (default {DEFAULT_PORT}, 0: any)")
     add("--gateway-port", type=_port, default=GATEWAY_PORT, help="the API Management gateway")
+    add(
+        *("--gateway-tier",),
+        choices=("classic", "v2", "consumption"),
+        default="classic",
+        help="sliding window, token bucket, or by subscription only",
+    )
+    add("--credit-mode", choices=("ledger", "named-value"), default="ledger")
     add("--cosmos-port", type=_port, default=COSMOS_PORT, help="the Cosmos DB endpoint")
     add(
         *("--servicebus-port",),
@@ -162,6 +171,8 @@ def _options(given: argparse.Namespace, here: Path) -> Options:
         data_dir=(here / given.data_dir).resolve() if given.data_dir else root / ".local",
         port=given.port,
         gateway_port=given.gateway_port,
+        gateway_tier=given.gateway_tier,
+        credit_mode=given.credit_mode,
         cosmos_port=given.cosmos_port,
         servicebus_port=given.servicebus_port,
         address="127.0.0.1" if given.address == "localhost" else given.address,

@@ -23,6 +23,7 @@ from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
 from emulator.host.functions import Function, read_functions
+from emulator.host.gateway_part import GatewayPart
 from emulator.host.http_front import HttpFront, host_id
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import Invocations, Request
@@ -44,7 +45,7 @@ class Host:
     """One function app and the services it stands on.
 
     Args:
-        doors: the bound ports by name: host, cosmos, servicebus.
+        doors: the bound ports by name: host, cosmos, servicebus, and gateway where one is wanted.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Host:
         self._assembly = Assembly()
         self._front = HttpFront(configuration.front, log)
         self._storage = Storage(configuration.options.data_dir, clock, faults)
+        self.gateway = GatewayPart(configuration, log, clock, faults)
         self._keys: Keys | None = None
         self._worker: WorkerProcess | None = None
         self._durable: DurablePart | None = None
@@ -112,6 +114,7 @@ class Host:
             log=self._log,
         )
         await self._begin(loaded, assembler)
+        await self._open_gateway()
         self.state.state = "Running"
 
     async def _serve(self, services: Services, durable: list[web.RouteDef]) -> None:
@@ -122,6 +125,13 @@ class Host:
         await self._doors["cosmos"].serve(create_app(services.cosmos))
         await self._doors["servicebus"].serve(messaging)
         await self._doors["host"].serve(self._front.make_app([*durable, *self._built_in()]))
+
+    async def _open_gateway(self) -> None:
+        """Publish the API, once the functions answer."""
+        door = self._doors.get("gateway")
+        if door is not None:
+            host, cosmos = self._doors["host"].url, self._doors["cosmos"].url
+            await self.gateway.start(door, host, cosmos)
 
     def _built_in(self) -> list[web.AbstractRouteDef]:
         admin = AdminApi(
@@ -218,6 +228,7 @@ class Host:
     async def stop(self) -> None:
         """Take no new work, finish what is in flight within ten seconds, close everything."""
         self.state.state = "Stopping"
+        await self._within(self.gateway.stop(), "calls of the gateway")
         self._front.close()
         if self._invocations is not None:
             self._invocations.stop_retrying()

@@ -26,6 +26,7 @@ from emulator.host.configuration import (
 )
 from emulator.host.doors import Door, close_all, open_door
 from emulator.host.errors import StartError
+from emulator.host.gateway_part import wants_gateway
 from emulator.host.host import Host
 from emulator.host.instance import DataFolder
 from emulator.host.log import Log
@@ -98,11 +99,13 @@ def _open_doors(options: Options, host_port: int) -> list[Door]:
         StartError: one is taken.
     """
     doors: list[Door] = []
-    wanted = (
+    wanted = [
         ("host", host_port, "--port [-p]"),
         ("cosmos", options.cosmos_port, "--cosmos-port"),
         ("servicebus", options.servicebus_port, "--servicebus-port"),
-    )
+    ]
+    if wants_gateway(options):
+        wanted.append(("gateway", options.gateway_port, "--gateway-port"))
     try:
         for name, port, option in wanted:
             doors.append(open_door(name, options.address, port, option))
@@ -123,6 +126,8 @@ def _announce(host: Host, configuration: Configuration, doors: list[Door], log: 
         for line in function_lines(functions, urls["host"], configuration.host_json.route_prefix):
             log.plain(line)
         log.plain(f"Cosmos DB: {urls['cosmos']}   Service Bus and Event Grid: {urls['servicebus']}")
+        for line in host.gateway.lines():
+            log.plain(line)
         if not configuration.options.verbose:
             log.plain(VERBOSE_HINT)
     log.info(
@@ -130,7 +135,7 @@ def _announce(host: Host, configuration: Configuration, doors: list[Door], log: 
     )
     log.flush()
     if configuration.options.ready_json:
-        line = json.dumps({"emulator": {**urls, "gateway": "", "pid": os.getpid()}})
+        line = json.dumps({"emulator": {"gateway": "", **urls, "pid": os.getpid()}})
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     # What was loaded stays; the collector need not look at it again.

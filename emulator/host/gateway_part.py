@@ -1,0 +1,90 @@
+"""The API Management gateway in front of the host, where the entities file describes one.
+
+The identity provider shares its port. What another program needs to call the API is written beside
+the keys (`apim/gateway.json` in the data folder; places, no keys).
+"""
+
+import json
+from pathlib import Path
+
+from emulator.apim import DefinitionError
+from emulator.clock import Clock
+from emulator.config import Options
+from emulator.faults import Faults
+from emulator.gateway import GatewayOptions, RunningGateway, start_gateway
+from emulator.host.configuration import Configuration
+from emulator.host.doors import Door
+from emulator.host.errors import StartError
+from emulator.host.log import Log
+from emulator.private_files import write_json
+
+
+def entities_path(options: Options) -> Path:
+    """The entities file; what it names is relative to its folder."""
+    return options.entities or options.script_root / "infra" / "entities.json"
+
+
+def wants_gateway(options: Options) -> bool:
+    """Whether the entities file describes APIs. One that cannot be read is refused later."""
+    try:
+        return "apiManagement" in json.loads(entities_path(options).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+class GatewayPart:
+    """Starts and stops the gateway with the host."""
+
+    def __init__(self, configuration: Configuration, log: Log, clock: Clock, faults: Faults):
+        self._configuration = configuration
+        self._log = log
+        self._clock = clock
+        self._faults = faults
+        self._running: RunningGateway | None = None
+
+    async def start(self, door: Door, host_url: str, cosmos_url: str) -> None:
+        """Serve on a bound door.
+
+        Raises:
+            StartError: a definition or policy cannot be carried out; every problem is named.
+        """
+        options = self._configuration.options
+        wanted = GatewayOptions(
+            infra=entities_path(options).parent,
+            entities=self._configuration.entities,
+            data=options.data_dir,
+            host_origin=host_url,
+            cosmos_origin=cosmos_url,
+            bind=options.address,
+            tier=options.gateway_tier,
+            credit_mode=options.credit_mode,
+        )
+        try:
+            self._running = await start_gateway(
+                wanted, self._clock, self._faults, listener=door.socket
+            )
+        except (DefinitionError, ValueError) as error:
+            raise StartError(f"The gateway cannot be started.\n{error}") from error
+        write_json(self._running.gateway.config.data / "gateway.json", self._running.describe())
+        for warning in self._running.gateway.snapshot.warnings:
+            self._log.warning(f"Policy: {warning}")
+
+    async def stop(self) -> None:
+        """Take no new calls, end those under way."""
+        if self._running is not None:
+            await self._running.stop()
+
+    def lines(self) -> list[str]:
+        """What a person is told: where it is, where the keys are, how to call it."""
+        if self._running is None:
+            return []
+        data = self._configuration.options.data_dir
+        return [
+            f"Orders API: {self._running.url}   subscription keys: "
+            f"{self._running.subscriptions_path}",
+            f'  eval "$(python -m emulator.access --data-dir {data})"',
+            '  curl -H "Ocp-Apim-Subscription-Key: $ORDERS_KEY" -H "Authorization: Bearer '
+            '$ORDERS_TOKEN" "$ORDERS_URL/orders"',
+            "  Directly, the host asks for neither key nor token: on Azure only the gateway may "
+            "enter.",
+        ]
