@@ -31,6 +31,8 @@ class ServiceBusOptions:
     min_batch_size: int = 1
     max_batch_wait_s: float = 30.0
     max_lock_renewal_s: float = 300.0
+    max_concurrent_sessions: int = 8
+    session_idle_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -244,4 +246,6 @@ def _service_bus(read: _Reader) -> ServiceBusOptions:
             f"{base}.maxAutoLockRenewalDuration",
             read.span(f"{old}.maxAutoRenewDuration", 300.0),
         ),
+        max_concurrent_sessions=read.number(f"{base}.maxConcurrentSessions", 8, 1),
+        session_idle_s=read.span(f"{base}.sessionIdleTimeout", 60.0),
     )

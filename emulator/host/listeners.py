@@ -18,6 +18,7 @@ from emulator.host.outputs import Outputs
 from emulator.host.routing import Route, Router, parse_template
 from emulator.host.schedules import parse_schedule
 from emulator.host.servicebus_listener import Feed, ServiceBusListener
+from emulator.host.servicebus_sessions import SessionListener
 from emulator.host.services import Services, queue_path
 from emulator.host.settings import Settings
 from emulator.host.timer_listener import TimerListener
@@ -108,20 +109,32 @@ class Assembler:
     async def _service_bus(self, function: Function) -> Listener:
         trigger = function.trigger
         path = queue_path(trigger, self.settings)
-        if trigger.flag("isSessionsEnabled"):
-            raise FunctionInError("Service Bus sessions are not supported by the emulator.")
-        await self.services.broker.ensure_queue(path.split("/", 1)[0])
-        return ServiceBusListener(
-            Feed(
-                function=function,
-                path=path,
-                broker=self.services.broker,
-                invocations=self.invocations,
-                options=self.host_json.service_bus,
-                log=self.log,
-                clock=self.clock,
+        queue = path.split("/", 1)[0]
+        await self.services.broker.ensure_queue(queue)
+        with_sessions = trigger.flag("isSessionsEnabled")
+        if (
+            with_sessions != self.services.broker.settings(queue).requires_session
+            and "/" not in path
+        ):
+            raise FunctionInError(
+                f"The queue '{queue}' {'does not have' if with_sessions else 'has'} sessions: "
+                "'isSessionsEnabled' of the trigger must agree with 'requiresSession' of the queue."
             )
+        if function.retry is not None:
+            self.log.warning(
+                f"'{function.title}': retry policies are not supported for Service Bus triggers on "
+                "Azure. Attempts are made here in the process, then the message is abandoned."
+            )
+        feed = Feed(
+            function=function,
+            path=path,
+            broker=self.services.broker,
+            invocations=self.invocations,
+            options=self.host_json.service_bus,
+            log=self.log,
+            clock=self.clock,
         )
+        return SessionListener(feed) if with_sessions else ServiceBusListener(feed)
 
     def _cosmos(self, function: Function) -> Listener:
         source = FeedSource.of(function, self.settings)

@@ -9,8 +9,8 @@ Source: the Service Bus extension.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ class Feed:
 
     Attributes:
         path: the queue, or its dead-letter queue.
+        warned: what has been warned of once.
     """
 
     function: Function
@@ -50,11 +51,16 @@ class Feed:
     options: ServiceBusOptions
     log: Log
     clock: Clock
+    warned: list[str] = field(default_factory=list)
 
     @property
     def auto_complete(self) -> bool:
         trigger = self.function.trigger
         return trigger.flag("autoCompleteMessages", self.options.auto_complete)
+
+    @property
+    def in_batches(self) -> bool:
+        return (self.function.trigger.text("cardinality") or "one").lower() == "many"
 
     @property
     def category(self) -> str:
@@ -158,21 +164,83 @@ async def receive(feed: Feed, count: int, wait_s: float = WAIT_S) -> Sequence[Re
         return ()
 
 
+async def run_batch(feed: Feed, batch: Sequence[ReceivedMessage]) -> None:
+    """Run the function for a batch, and settle all of it alike."""
+    outcome = await _invoke_batch(feed, batch)
+    await asyncio.gather(*(settle(feed, message, outcome) for message in batch))
+
+
+async def _invoke_batch(feed: Feed, batch: Sequence[ReceivedMessage]) -> Outcome:
+    try:
+        datum, metadata = service_bus_batch(batch, feed.function.trigger.data_type)
+    except UnfitBody as error:
+        feed.log.error(f"Exception binding parameters of '{feed.function.title}': {error}")
+        return Outcome("", error=str(error))
+    if not feed.warned and has_gaps(batch):
+        feed.warned.append("gaps")
+        feed.log.warning(
+            f"'{feed.function.title}': messages of a batch differ in which properties they have. "
+            "The host drops missing values, so the others shift to earlier messages.",
+            feed.category,
+        )
+    return await feed.invocations.run_with_retries(
+        Request(
+            function=feed.function,
+            trigger=datum,
+            metadata=metadata,
+            details=f"{len(batch)} messages of '{feed.path}'",
+            data=lambda: binding_data(metadata),
+        )
+    )
+
+
+class Flight:
+    """What is being handled: counted, waited for, and its faults told."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._landed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Handle something in a task of its own."""
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._landed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The message stays locked and comes back when its lock runs out.
+            self._log.error(f"A message could not be handled: {error!r}", "Host.Listener")
+
+    async def wait_below(self, limit: int) -> None:
+        """Return when fewer than `limit` are in flight."""
+        while len(self._tasks) >= limit:
+            self._landed.clear()
+            await self._landed.wait()
+
+    async def wait_all(self) -> None:
+        """Return when nothing is in flight."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 class ServiceBusListener:
     """The listener of one function on a queue without sessions."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Event()
+        self._flight = Flight(feed.log)
         self._receiver: asyncio.Task[None] | None = None
-        self._warned_of_gaps = False
 
     async def start(self) -> None:
         """Begin to receive."""
-        trigger = self._feed.function.trigger
-        in_batches = (trigger.text("cardinality") or "one").lower() == "many"
-        loop = self._receive_batches() if in_batches else self._receive_singly()
+        loop = self._receive_batches() if self._feed.in_batches else self._receive_singly()
         self._receiver = asyncio.create_task(loop, name=f"receive {self._feed.path}")
 
     async def stop(self) -> None:
@@ -180,29 +248,14 @@ class ServiceBusListener:
         if self._receiver is not None:
             self._receiver.cancel()
             await asyncio.gather(self._receiver, return_exceptions=True)
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        await self._flight.wait_all()
 
     async def _receive_singly(self) -> None:
         limit = self._feed.options.max_concurrent_calls
         while True:
-            while len(self._in_flight) >= limit:
-                self._room.clear()
-                await self._room.wait()
-            for message in await receive(self._feed, limit - len(self._in_flight)):
-                self._spawn(self._run_one(message))
-
-    def _spawn(self, work: Any) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        self._in_flight.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._in_flight.discard(task)
-        self._room.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # The message stays locked and comes back when its lock runs out.
-            self._feed.log.error(f"A message could not be handled: {error!r}", "Host.Listener")
+            await self._flight.wait_below(limit)
+            for message in await receive(self._feed, limit - len(self._flight)):
+                self._flight.begin(self._run_one(message))
 
     async def _run_one(self, message: ReceivedMessage) -> None:
         renewal = LockRenewal(self._feed, message)
@@ -214,10 +267,9 @@ class ServiceBusListener:
 
     async def _receive_batches(self) -> None:
         while True:
-            batch = await self._batch()
-            if batch:
+            if batch := await self._batch():
                 # Shielded: a stop lets the batch in flight come to its end.
-                await asyncio.shield(self._spawn(self._run_batch(batch)))
+                await asyncio.shield(self._flight.begin(run_batch(self._feed, batch)))
 
     async def _batch(self) -> list[ReceivedMessage]:
         options = self._feed.options
@@ -228,32 +280,3 @@ class ServiceBusListener:
         while batch and len(batch) < least and (left := deadline - loop.time()) > 0:
             batch += await receive(self._feed, options.max_batch_size - len(batch), left)
         return batch
-
-    async def _run_batch(self, batch: Sequence[ReceivedMessage]) -> None:
-        feed = self._feed
-        if has_gaps(batch) and not self._warned_of_gaps:
-            self._warned_of_gaps = True
-            feed.log.warning(
-                f"'{feed.function.title}': messages of a batch differ in which properties they "
-                "have. The host drops missing values, so the others shift to earlier messages.",
-                feed.category,
-            )
-        outcome = await self._invoke_batch(batch)
-        await asyncio.gather(*(settle(feed, message, outcome) for message in batch))
-
-    async def _invoke_batch(self, batch: Sequence[ReceivedMessage]) -> Outcome:
-        feed = self._feed
-        try:
-            datum, metadata = service_bus_batch(batch, feed.function.trigger.data_type)
-        except UnfitBody as error:
-            feed.log.error(f"Exception binding parameters of '{feed.function.title}': {error}")
-            return Outcome("", error=str(error))
-        return await feed.invocations.run_with_retries(
-            Request(
-                function=feed.function,
-                trigger=datum,
-                metadata=metadata,
-                details=f"MessageIdArray: {len(batch)} messages of '{feed.path}'",
-                data=lambda: binding_data(metadata),
-            )
-        )

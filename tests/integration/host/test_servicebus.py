@@ -79,6 +79,20 @@ APP = """
         out.set("hello")
         return func.HttpResponse("sent")
 
+    @app.service_bus_queue_trigger(arg_name="msg", queue_name="sessions", connection="SB",
+        is_sessions_enabled=True)
+    @app.service_bus_queue_output(arg_name="out", queue_name="seen", connection="SB")
+    def insession(msg: func.ServiceBusMessage, out: func.Out[str]):
+        if msg.get_body() == b"a2" and msg.delivery_count < 3:
+            raise ValueError("told to fail")
+        out.set(json.dumps([json.dumps({"session": msg.session_id,
+            "body": msg.get_body().decode()})]))
+
+    @app.service_bus_queue_trigger(arg_name="msg", queue_name="one", connection="SB",
+        is_sessions_enabled=True)
+    def wrongsession(msg: func.ServiceBusMessage):
+        return None
+
     @app.service_bus_queue_trigger(arg_name="msg", queue_name="q", connection="NOT_THERE")
     def lost(msg: func.ServiceBusMessage):
         return None
@@ -94,6 +108,7 @@ ENTITIES = {
             {"name": "one"},
             {"name": "sent"},
             {"name": "to-x"},
+            {"name": "sessions", "requiresSession": True},
             {"name": "graveyard", "maxDeliveryCount": 2},
             {"name": "manual", "lockDuration": "PT5S", "maxDeliveryCount": 1},
         ]
@@ -210,6 +225,19 @@ async def test_dead_letter_queue_can_be_listened_to(emulator: Emulator) -> None:
     await emulator.send("graveyard", "rest in peace")
     seen = await next_seen(emulator)
     assert seen == {"dug": "rest in peace", "why": "MaxDeliveryCountExceeded"}
+
+
+async def test_session_is_in_order_even_where_a_message_fails(emulator: Emulator) -> None:
+    for body in ("a1", "b1", "a2", "a3"):
+        await emulator.send("sessions", body, {"SessionId": body[0]})
+    seen = [await next_seen(emulator) for _ in range(4)]
+    assert [each["body"] for each in seen if each["session"] == "a"] == ["a1", "a2", "a3"]
+    assert [each["body"] for each in seen if each["session"] == "b"] == ["b1"]
+    assert (await settled(emulator, "sessions"))["dead_letter"] == 0
+
+
+async def test_sessions_of_trigger_and_queue_must_agree(emulator: Emulator) -> None:
+    await emulator.logged("The 'wrongsession' function is in error: The queue 'one' does not have")
 
 
 @pytest.mark.parametrize(
