@@ -1,9 +1,10 @@
 """Runs the sample day: `make demo`, or `python -m demo`.
 
 Starts the emulator on free ports with an empty data folder, sends every order of `samples/` by its
-way in, injects an outage, waits until every order has ended, compares what is there with
-`samples/expected.json`, and prints a table. The last line on stdout is one JSON object. Exits 0
-only if every order is where it should be.
+way in (those for the API through the gateway, with a subscription key and a token), injects an
+outage, waits until every order has ended, compares what is there with `samples/expected.json`, and
+prints a table. The last line on stdout is one JSON object. Exits 0 only if every order is where it
+should be.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from demo.day import DayResult, run_day
 from demo.looking import NotInTime
+from emulator.access import NoAccess, find_access
 from emulator.launch import EmulatorProcess, StartFailed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,8 +48,8 @@ def main() -> int:
     try:
         doors = emulator.start()
         console.print(f"The emulator serves (log: {emulator.log_path}).")
-        result = asyncio.run(run_day(doors, ROOT / "samples", console))
-    except (StartFailed, NotInTime, ExceptionGroup) as error:
+        result = asyncio.run(run_day(doors, find_access(data_dir), ROOT / "samples", console))
+    except (StartFailed, NoAccess, NotInTime, ExceptionGroup) as error:
         sys.stderr.write(f"demo: {_text(error)}\nThe emulator's log: {emulator.log_path}\n")
         return 1
     finally:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from demo import looking
 from demo.sending import Sender
 from demo.tally import Findings, count, discrepancies, unchanged
+from emulator.access import Access
 from emulator.launch import Doors
 
 # The well-known key of the vendor's own local emulator; it opens nothing but a loopback port.
@@ -22,6 +23,8 @@ COSMOS_KEY = (
     "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 )
 _TIMEOUT_S = 120.0
+# What the subscription of the day is granted; product Premium has none before.
+_CREDIT = "1000000"
 
 # Once in the day the store and the topic are down for a while. Steps fail and are retried.
 OUTAGE = (
@@ -77,15 +80,16 @@ class _Run:
         return json.loads((self.samples / name).read_text(encoding="utf-8"))
 
 
-async def run_day(doors: Doors, samples: Path, console: Console) -> DayResult:
-    """Run the sample day against a running system.
+async def run_day(doors: Doors, access: Access, samples: Path, console: Console) -> DayResult:
+    """Run the sample day against a running system; the API is called through the gateway.
 
     Raises:
         NotInTime: an order, the batch or the queue did not come to its end.
         ExceptionGroup: a submission was not taken.
     """
-    async with _opened(doors, samples, console) as run:
+    async with _opened(doors, access, samples, console) as run:
         await _seed(run)
+        await _grant(run)
         for rule in OUTAGE:
             (await run.host.post("/emulator/faults", json=rule)).raise_for_status()
         found = await _day(run)
@@ -99,7 +103,9 @@ async def run_day(doors: Doors, samples: Path, console: Console) -> DayResult:
 
 
 @asynccontextmanager
-async def _opened(doors: Doors, samples: Path, console: Console) -> AsyncIterator[_Run]:
+async def _opened(
+    doors: Doors, access: Access, samples: Path, console: Console
+) -> AsyncIterator[_Run]:
     limits = httpx.Timeout(60.0)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -110,7 +116,7 @@ async def _opened(doors: Doors, samples: Path, console: Console) -> AsyncIterato
         disable=not console.is_terminal,
     )
     async with (
-        httpx.AsyncClient(base_url=f"{doors.host}/api", timeout=limits) as api,
+        httpx.AsyncClient(base_url=access.url, headers=access.headers, timeout=limits) as api,
         httpx.AsyncClient(base_url=doors.servicebus, timeout=limits) as bus,
         httpx.AsyncClient(base_url=doors.host, timeout=limits) as host,
         CosmosClient(doors.cosmos, COSMOS_KEY) as client,
@@ -133,6 +139,13 @@ async def _opened(doors: Doors, samples: Path, console: Console) -> AsyncIterato
 async def _seed(run: _Run) -> None:
     for item in run.document("reference.json"):
         await run.reference.upsert_item(item)
+
+
+async def _grant(run: _Run) -> None:
+    """Give the subscription credit, as the owner of the named value does."""
+    credit = {"value": _CREDIT}
+    answer = await run.api.put("/emulator/apim/named-values/credit", json=credit)
+    answer.raise_for_status()
 
 
 async def _day(run: _Run) -> Findings:
