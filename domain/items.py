@@ -21,6 +21,9 @@ _OURS = frozenset(
 # The store adds these to every item it gives out; a name with this prefix is never an order's.
 _SYSTEM_PREFIX = "_"
 SYSTEM_FIELDS = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"})
+# The workflow that takes in files notes here which file and event an order came with. It is no part
+# of the order: the same order in two files, or sent by a caller, is the same order.
+INGESTED_FROM = "_source"
 
 
 class Write(StrEnum):
@@ -90,4 +93,4 @@ def shown(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_told(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document of the change feed as its writer told it."""
-    return shown(document)
+    return {name: value for name, value in shown(document).items() if name != INGESTED_FROM}

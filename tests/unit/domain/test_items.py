@@ -65,3 +65,9 @@ def test_fields_that_the_item_needs_itself_are_kept_aside() -> None:
 def test_a_document_of_the_feed_loses_only_what_the_store_added() -> None:
     system = {"_rid": "r", "_self": "s", "_etag": "e", "_attachments": "a/", "_ts": 1, "_lsn": 2}
     assert as_told({**an_order(), "_note": "mine", **system}) == {**an_order(), "_note": "mine"}
+
+
+def test_an_order_that_came_in_two_files_is_told_the_same_both_times() -> None:
+    files = ({"blob": "/inputfiles/a.json", "eventId": "1"}, {"blob": "/b.json", "eventId": "2"})
+    told = [as_told({**an_order(), "_source": file}) for file in files]
+    assert told == [an_order(), an_order()]
