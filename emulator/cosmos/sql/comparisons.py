@@ -48,6 +48,8 @@ def compare(
         return Const(BINARY[operator](left.value, right.value), bindings)
     if isinstance(left, Const):
         left, right, operator = right, left, _MIRRORED[operator]
+    if isinstance(right, Const) and right.value is UNDEFINED:
+        return Condition("NULL")
     if isinstance(right, Const) and isinstance(left, PathOperand | Typed):
         sql = _with_constant(operator, left, right.value, bindings, is_filter=is_filter)
         if sql is not None:
@@ -59,8 +61,6 @@ def compare(
 def _with_constant(
     operator: str, left: PathOperand | Typed, value: Any, bindings: Bindings, *, is_filter: bool
 ) -> str | None:
-    if value is UNDEFINED:
-        return "NULL"
     if operator == "!=":
         equal = _with_constant("=", left, value, bindings, is_filter=False)
         return None if equal is None else f"(NOT {equal})"
@@ -70,10 +70,33 @@ def _with_constant(
         return f"({left.type} = '{dump(value)}')"
     if value is None or isinstance(value, list | dict):
         return None
+    if operator == "=" and isinstance(value, str):
+        return _equal_text(left, [value], bindings)
     test = type_test(left, value)
     comparison = f"{left.native} {operator} {bindings.add(value)}"
     is_plain = operator == "=" or is_filter
     return f"({comparison} AND {test})" if is_plain else f"(CASE WHEN {test} THEN {comparison} END)"
+
+
+def _equal_text(left: PathOperand, values: list[str], bindings: Bindings) -> str:
+    """Whether a path's value is one of some strings.
+
+    The native value lets an index serve; the JSON text is exact, where SQLite's native value of a
+    string ends at a NUL character.
+    """
+    exact = f"{left.json} {_one_of([dump(value) for value in values], bindings)}"
+    if any("\0" in value for value in values):
+        return f"({exact})"
+    return f"({left.native} {_one_of(values, bindings)} AND {exact})"
+
+
+def _one_of(constants: list[Any], bindings: Bindings) -> str:
+    """The SQL behind a value that is one of some constants."""
+    if len(constants) == 1:
+        return f"= {bindings.add(constants[0])}"
+    if len(constants) > _LONG_LIST:
+        return f"IN (SELECT value FROM json_each({bindings.add(dump(constants))}))"
+    return "IN (" + ", ".join(bindings.add(constant) for constant in constants) + ")"
 
 
 def _typed_with_constant(operator: str, left: Typed, value: Any, bindings: Bindings) -> str:
@@ -143,11 +166,9 @@ def _in_list(value: PathOperand | Typed, constants: list[Any], bindings: Binding
         is_same = (value.kind == "text") == isinstance(constants[0], str)
         if not is_same:
             return f"(CASE WHEN {value.native} IS NOT NULL THEN 0 END)"
-    if len(constants) > _LONG_LIST:
-        listed = f"(SELECT value FROM json_each({bindings.add(dump(constants))}))"
-    else:
-        listed = "(" + ", ".join(bindings.add(constant) for constant in constants) + ")"
-    sql = f"{value.native} IN {listed}"
+    if isinstance(value, PathOperand) and isinstance(constants[0], str):
+        return _equal_text(value, constants, bindings)
+    sql = f"{value.native} {_one_of(constants, bindings)}"
     if isinstance(value, PathOperand):
         return f"({sql} AND {type_test(value, constants[0])})"
     return f"({sql})"

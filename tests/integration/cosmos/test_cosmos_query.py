@@ -327,7 +327,7 @@ async def test_constants_mean_the_same_as_stored_values(things: Face) -> None:
     assert wrong == {}
 
 
-PARAMETERS = [None, True, False, 0, 3, -2.5, "", "text", [1, [2]], {"k": {"m": None}}]
+PARAMETERS = [None, True, False, 0, 3, -2.5, "", "text", "text\0", "text\0more", [1, [2]], {"k": {"m": None}}]
 
 
 async def test_parameters_of_each_type(things: Face) -> None:
@@ -337,6 +337,8 @@ async def test_parameters_of_each_type(things: Face) -> None:
         assert await holds(things, "@p0 = c.x", parameter) == [str(number)]
         assert await holds(things, "c.x IN (@p0)", parameter) == [str(number)]
         assert await holds(things, "ARRAY_CONTAINS(@p0, c.x)", [parameter]) == [str(number)]
+        assert await holds(things, "NOT c.x != @p0", parameter) == [str(number)]
+        assert await holds(things, "c.x IN (@p0, 'other')", parameter) == [str(number)]
     assert await holds(things, "c.x = @notgiven") == []
     without_value = [{"name": "@p0"}]
     for condition, count in (("IS_DEFINED(@p0)", 0), ("c.x = @p0", 0)):
