@@ -6,6 +6,8 @@ Refusals are raised as `Refused` with the vendor's status and text.
 Source: protocol specification, 8 to 10. Called by `server`.
 """
 
+import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -45,6 +47,9 @@ from emulator.taskhub.store import (
 T = TypeVar("T")
 _FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _LONGEST_ID = 256
+# Above this, a payload is remarked on: Azure moves it to a blob, which costs time.
+_LARGE_CHARACTERS = 1 << 20
+_log = logging.getLogger("Host.Triggers.DurableTask")
 
 
 class Client:
@@ -78,6 +83,7 @@ class Client:
             raise bad_argument(unknown_function(name, "orchestrator", known))
         instance_id = instance_id or uuid4().hex
         check_instance_id(instance_id)
+        _remark_on_size(f"The input of instance '{instance_id}'", input_text)
         start = Start(
             instance_id,
             uuid4().hex,
@@ -110,15 +116,23 @@ class Client:
 
     async def wait_for_end(self, instance_id: str, timeout_s: float) -> Snapshot | None:
         """The instance when it has ended, or as it is when the time is over."""
-        snapshot = await self.find(instance_id)
-        if snapshot is not None and snapshot.status not in TERMINAL:
-            await self._engine.wait_for_end(instance_id, timeout_s)
-            snapshot = await self.find(instance_id)
-        return snapshot
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        with self._engine.waiters.watch(instance_id) as ended:
+            while True:
+                ended.clear()
+                snapshot = await self.find(instance_id)
+                if snapshot is None or snapshot.status in TERMINAL:
+                    return snapshot
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await ended.wait()
+                except TimeoutError:
+                    return snapshot
 
     async def raise_event(self, instance_id: str, name: str, input_text: str | None) -> None:
         """Send an external event; it is kept until the instance waits for it."""
         now = self._engine.now()
+        _remark_on_size(f"Event '{name}' for instance '{instance_id}'", input_text)
         event = events.event_raised(now, name, input_text)
         await self._post(instance_id, Message(MessageKind.EXTERNAL, now, event))
 
@@ -229,6 +243,11 @@ def _entity_snapshots(db: sqlite3.Connection, wanted: Filter, limit: int) -> lis
         )
         for each, _, last in found
     ]
+
+
+def _remark_on_size(what: str, text: str | None) -> None:
+    if text is not None and len(text) > _LARGE_CHARACTERS:
+        _log.warning("%s has %.1f million characters.", what, len(text) / 1e6)
 
 
 def check_instance_id(instance_id: str) -> None:

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 from emulator.taskhub import events
 from emulator.taskhub.chunks import encode_events
-from emulator.taskhub.episode import Plan
 from emulator.taskhub.errors import unknown_function
 from emulator.taskhub.inbox import Inbox, Message, MessageKind
 from emulator.taskhub.model import Event, FunctionInvoker
 from emulator.taskhub.names import find_name
 from emulator.taskhub.options import HubOptions
+from emulator.taskhub.plan import Plan
 from emulator.taskhub.state import Instance, Kind, Parent, Status, Task, Verdict
 from emulator.taskhub.store import Answer, Commit, Operation, Start
 

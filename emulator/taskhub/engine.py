@@ -17,24 +17,28 @@ from typing import Protocol
 
 from emulator.clock import Clock
 from emulator.database import Database, StorageError
-from emulator.taskhub.actions import MalformedReply
+from emulator.taskhub.admission import Admission
 from emulator.taskhub.alarm import Alarm
 from emulator.taskhub.cache import Active, Cache
 from emulator.taskhub.commits import Directory, Outgoing, build
-from emulator.taskhub.episode import Limits, Plan, fail, finish, is_ready, prepare
-from emulator.taskhub.errors import unhandled
+from emulator.taskhub.episode import Limits, fail, take_reply
 from emulator.taskhub.inbox import Inbox, Message, MessageKind
-from emulator.taskhub.model import Episode, EpisodeFailed, EpisodeReply, FunctionInvoker, WorkerLost
+from emulator.taskhub.model import Episode, FunctionInvoker, WorkerLost
 from emulator.taskhub.names import find_name
 from emulator.taskhub.options import HubOptions
 from emulator.taskhub.pauses import pause_s
+from emulator.taskhub.plan import Plan
 from emulator.taskhub.state import Instance, Status
 from emulator.taskhub.store import Saved, Stale, Start, load, save
 from emulator.taskhub.times import to_micros
-from emulator.taskhub.versions import Fit, fit_of
+from emulator.taskhub.turns import is_ready, prepare
+from emulator.taskhub.waiters import Waiters
 from emulator.taskhub.work import Work
 
 _log = logging.getLogger("Host.Triggers.DurableTask")
+
+# Of instances that wait for their first turn behind so many others, only the id is kept.
+_QUEUED_IN_MEMORY = 2000
 
 
 class Entities(Protocol):
@@ -55,15 +59,15 @@ class Engine:
         self._invoker = invoker
         self._limits = Limits(options.max_actions, options.store_inputs)
         self._directory = Directory(options, invoker)
+        self._admission = Admission(options, invoker)
         self.cache = Cache()
+        self.waiters = Waiters()
         self.alarm = Alarm(clock, self._ring)
         self.work: Work
         self.entities: Entities
         self._ready: deque[Active] = deque()
         self._running = 0
         self._turns: set[asyncio.Task[None]] = set()
-        self._parked: set[str] = set()
-        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._stopped = False
 
     def now(self) -> int:
@@ -78,25 +82,24 @@ class Engine:
         for task in list(self._turns):
             task.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                waiter.cancel()
 
     # What comes in.
 
     def adopt(self, start: Start, key: int) -> None:
         """Take up an instance that was just created, in place of what had its id."""
-        instance = Instance(
-            key,
-            start.id,
-            start.execution_id,
-            start.name,
-            start.version,
-            start.input,
-            parent=start.parent,
-            created=start.created,
-        )
-        self._parked.discard(start.id)
+        instance = None
+        if len(self._ready) < _QUEUED_IN_MEMORY:
+            instance = Instance(
+                key,
+                start.id,
+                start.execution_id,
+                start.name,
+                start.version,
+                start.input,
+                parent=start.parent,
+                created=start.created,
+            )
+        self._admission.unpark(start.id)
         self._enqueue(self.cache.put(Active(start.id, instance)))
 
     def deliver(self, instance_id: str, message: Message) -> None:
@@ -121,29 +124,13 @@ class Engine:
 
     def wake_parked(self) -> None:
         """Let instances try again that no function, or none of their version, was there for."""
-        parked, self._parked = self._parked, set()
-        for instance_id in parked:
+        for instance_id in self._admission.take_parked():
             self.wake(instance_id)
 
     def forget(self, instance_id: str) -> None:
         """Drop an instance that was purged, rewound or replaced."""
-        self._parked.discard(instance_id)
+        self._admission.unpark(instance_id)
         self.cache.drop(instance_id)
-
-    async def wait_for_end(self, instance_id: str, timeout_s: float) -> None:
-        """Return when the instance's execution has ended, or when the time is over."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(instance_id, []).append(waiter)
-        try:
-            await asyncio.wait_for(waiter, timeout_s)
-        except TimeoutError:
-            pass
-        finally:
-            waiters = self._waiters.get(instance_id, [])
-            if waiter in waiters:
-                waiters.remove(waiter)
-            if not waiters:
-                self._waiters.pop(instance_id, None)
 
     # Turns.
 
@@ -173,7 +160,7 @@ class Engine:
             plan = self._plan(active, instance)
             if instance is None or plan is None:
                 return
-            if plan.invoke and plan.ended is None:
+            if plan.invoke:
                 await self._run(instance, plan)
             holds_slot = False
             self._release()
@@ -203,7 +190,8 @@ class Engine:
             return
         instance = active.instance
         if instance is None or (
-            active.id not in self._parked and is_ready(instance, active.inbox, self.now())
+            not self._admission.is_parked(active.id)
+            and is_ready(instance, active.inbox, self.now())
         ):
             self._enqueue(active)
             return
@@ -215,31 +203,24 @@ class Engine:
 
     def _plan(self, active: Active, instance: Instance | None) -> Plan | None:
         """Prepare the turn; None if there is nothing to do, or nobody to do it."""
-        now = self.now()
         if instance is None:
             return None
-        fit = Fit.GOOD
-        if not active.inbox.terminations:
-            if not instance.is_started:
-                fit = fit_of(instance.version, self._options)
-            if find_name(instance.name, self._invoker.orchestrators()) is None:
-                self._park(active, "its orchestrator function is not there")
-                return None
-            if fit is Fit.REJECTED:
-                self._park(active, f"the hub does not take its version '{instance.version or ''}'")
-                return None
-        self._parked.discard(active.id)
-        plan = prepare(instance, active.inbox, now)
-        if plan is not None and plan.invoke and fit is Fit.FAILED:
-            text = f"The version '{instance.version or ''}' is not one that this app may run."
-            fail(instance, plan, text, self._limits)
+        if not active.inbox.terminations and not self._admission.admit(instance):
+            return None
+        refusal = self._admission.refusal(instance)
+        plan = prepare(instance, active.inbox, self.now())
+        if plan is None:
+            return None
+        if plan.invoke and refusal is not None:
+            fail(instance, plan, refusal, self._limits)
             plan.invoke = False
+        if plan.dropped:
+            _log.info(
+                "Instance '%s': %d messages that nobody waits for were dropped.",
+                active.id,
+                len(plan.dropped),
+            )
         return plan
-
-    def _park(self, active: Active, why: str) -> None:
-        if active.id not in self._parked:
-            _log.warning("Instance '%s' waits: %s.", active.id, why)
-            self._parked.add(active.id)
 
     async def _run(self, instance: Instance, plan: Plan) -> None:
         """Run the orchestrator and complete the plan with what it says."""
@@ -298,9 +279,7 @@ class Engine:
             self.deliver(outgoing.parent, saved.answered)
         if instance.is_terminal:
             self._drop(active)
-            for waiter in self._waiters.pop(active.id, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
+            self.waiters.tell(active.id)
 
     # From disk.
 
@@ -346,23 +325,6 @@ class Engine:
     def _drop(self, active: Active) -> None:
         if self.cache.holds(active):
             self.cache.drop(active.id)
-
-
-def take_reply(
-    instance: Instance, plan: Plan, reply: EpisodeReply | EpisodeFailed, limits: Limits
-) -> None:
-    """Complete a plan with what came of running the orchestrator."""
-    if isinstance(reply, EpisodeReply):
-        text, trace = reply.text, ""
-    elif reply.embedded is not None:
-        text, trace = reply.embedded, reply.trace
-    else:
-        fail(instance, plan, unhandled(reply.message, reply.trace), limits, reply.trace)
-        return
-    try:
-        finish(instance, plan, text, limits, trace)
-    except MalformedReply as error:
-        fail(instance, plan, str(error), limits)
 
 
 def _awaits_something(instance: Instance) -> bool:
