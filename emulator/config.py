@@ -28,6 +28,8 @@ class Options:
 
     Attributes:
         port: of the Functions host; 0 is any free one, as for all ports.
+        cosmos_tls_port: https for the Cosmos DB endpoint, and with it a local managed identity;
+            None is neither.
         functions: names of the functions to run; none of them means all.
     """
 
@@ -36,6 +38,7 @@ class Options:
     port: int | None = None
     gateway_port: int = GATEWAY_PORT
     cosmos_port: int = COSMOS_PORT
+    cosmos_tls_port: int | None = None
     servicebus_port: int = MESSAGING_PORT
     address: str = "127.0.0.1"
     settings: Path | None = None
@@ -50,7 +53,6 @@ class Options:
     quiet: bool = False
     ready_json: bool = False
     keep_going: bool = False
-    stop_timeout_s: float = 10.0
     gateway_tier: str = "classic"
     credit_mode: str = "ledger"
 
@@ -107,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--credit-mode", choices=("ledger", "named-value"), default="ledger")
     add("--cosmos-port", type=_port, default=COSMOS_PORT, help="the Cosmos DB endpoint")
+    add(
+        *("--cosmos-tls-port",),
+        type=_port,
+        help="https for it, with a local managed identity, so that DefaultAzureCredential works",
+    )
     add(
         *("--servicebus-port",),
         type=_port,
@@ -174,6 +181,7 @@ def _options(given: argparse.Namespace, here: Path) -> Options:
         gateway_tier=given.gateway_tier,
         credit_mode=given.credit_mode,
         cosmos_port=given.cosmos_port,
+        cosmos_tls_port=given.cosmos_tls_port,
         servicebus_port=given.servicebus_port,
         address="127.0.0.1" if given.address == "localhost" else given.address,
         settings=settings,

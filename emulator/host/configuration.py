@@ -73,21 +73,24 @@ def read_configuration(
     file: LocalSettings,
     environment: Mapping[str, str],
     ports: Mapping[str, int],
+    identity: Mapping[str, str],
 ) -> Configuration:
     """Read the rest, with the ports known.
 
     Args:
         ports: door to port; a door that is not served is missing.
+        identity: where the app finds a local managed identity; empty is nowhere.
     Raises:
         SettingsError: something makes no sense; the text names it.
     """
-    moved = {_DEFAULT_PORTS[name]: port for name, port in ports.items()}
-    file = LocalSettings(**{**vars(file), "values": follow_ports(file.values, moved)})
+    moved = {_DEFAULT_PORTS[name]: port for name, port in ports.items() if name in _DEFAULT_PORTS}
+    tls = {COSMOS_PORT: ports["cosmos-tls"]} if "cosmos-tls" in ports else {}
+    file = LocalSettings(**{**vars(file), "values": follow_ports(file.values, moved, tls)})
     settings = Settings(
         environment,
         file,
         forced={"AZURE_FUNCTIONS_ENVIRONMENT": "Development"},
-        defaults=_defaults(options, ports["host"]),
+        defaults={**_defaults(options, ports["host"]), **identity},
     )
     runtime = settings.get("FUNCTIONS_WORKER_RUNTIME")
     if runtime and runtime.lower() != "python":

@@ -4,6 +4,7 @@ Source of the text for a port that is taken: Core Tools.
 """
 
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,12 @@ class Door:
 
     Attributes:
         name: as the line for machines calls it.
+        tls: what https needs; None is http.
     """
 
     name: str
     socket: socket.socket
+    tls: ssl.SSLContext | None = None
     runner: web.AppRunner | None = None
 
     @property
@@ -36,6 +39,9 @@ class Door:
     @property
     def url(self) -> str:
         """Its base URL without a trailing slash."""
+        if self.tls is not None:
+            # The name in the certificate.
+            return f"https://localhost:{self.port}"
         host = self.socket.getsockname()[0]
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
@@ -45,7 +51,7 @@ class Door:
             app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=1.0
         )
         await self.runner.setup()
-        await web.SockSite(self.runner, self.socket, backlog=_BACKLOG).start()
+        await web.SockSite(self.runner, self.socket, backlog=_BACKLOG, ssl_context=self.tls).start()
 
     async def close(self) -> None:
         """Answer no more."""

@@ -37,6 +37,7 @@ from emulator.host.storage import Storage
 from emulator.host.worker_log import BridgeHandler, app_line
 from emulator.host.worker_model import AppLoadError, FunctionMetadata, WorkerOptions
 from emulator.host.worker_process import WorkerProcess
+from emulator.identity import Identity
 
 _STOP_S = 10.0
 
@@ -45,7 +46,8 @@ class Host:
     """One function app and the services it stands on.
 
     Args:
-        doors: the bound ports by name: host, cosmos, servicebus, and gateway where one is wanted.
+        doors: the bound ports by name: host, cosmos, servicebus; cosmos-tls and gateway where they
+            are wanted.
     """
 
     def __init__(
@@ -53,9 +55,12 @@ class Host:
         configuration: Configuration,
         doors: Mapping[str, Door],
         log: Log,
+        *,
         clock: Clock,
         faults: Faults,
+        identity: Identity,
     ) -> None:
+        self._identity = identity
         self._configuration = configuration
         self._doors = doors
         self._log = log
@@ -122,7 +127,9 @@ class Host:
         messaging = web.Application(client_max_size=64 << 20)
         messaging.add_routes(eventgrid.routes(services.sink))
         messaging.add_routes(servicebus.routes(services.broker))
-        await self._doors["cosmos"].serve(create_app(services.cosmos))
+        for name in ("cosmos", "cosmos-tls"):
+            if name in self._doors:
+                await self._doors[name].serve(create_app(services.cosmos))
         await self._doors["servicebus"].serve(messaging)
         await self._doors["host"].serve(self._front.make_app([*durable, *self._built_in()]))
 
@@ -146,6 +153,7 @@ class Host:
         return [
             *admin.routes(),
             *fault_routes(self._faults),
+            *self._identity.routes(),
             web.route("*", "/runtime/webhooks/eventgrid", self._event_grid),
         ]
 

@@ -43,6 +43,18 @@ class DataFolder:
         except OSError as error:
             raise StartError(f"Cannot write {self.path}: {error.strerror}.") from error
 
+    def subfolder(self, name: str) -> Path:
+        """A folder within, made if it is missing.
+
+        Raises:
+            StartError: it cannot be made.
+        """
+        try:
+            (self.path / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise StartError(f"Cannot write {self.path / name}: {error.strerror}.") from error
+        return self.path / name
+
     def release(self) -> None:
         """Let another have the folder."""
         os.close(self._descriptor)

@@ -16,6 +16,7 @@ import sys
 
 from emulator.clock import Clock
 from emulator.config import Options, UsageError
+from emulator.cosmos.tls import server_context
 from emulator.host.banner import VERBOSE_HINT, VERSION_BLOCK, error_lines, function_lines
 from emulator.host.configuration import (
     Configuration,
@@ -30,6 +31,7 @@ from emulator.host.gateway_part import wants_gateway
 from emulator.host.host import Host
 from emulator.host.instance import DataFolder
 from emulator.host.log import Log
+from emulator.identity import Identity
 
 
 def run(options: Options) -> int:
@@ -58,16 +60,23 @@ async def _serve(options: Options) -> None:
         doors = _open_doors(options, wanted_port(options, file, os.environ))
         folder = DataFolder(options.data_dir)
         ports = {door.name: door.port for door in doors}
-        configuration = read_configuration(options, file, os.environ, ports)
+        identity = Identity(clock)
+        found = identity.settings(doors[0].url) if options.cosmos_tls_port is not None else {}
+        configuration = read_configuration(options, file, os.environ, ports, found)
         log.set_levels(configuration.host_json.log_levels)
         log.plain(VERSION_BLOCK)
         for note in configuration.notes:
             log.warning(note)
-        host = Host(configuration, {door.name: door for door in doors}, log, clock, faults)
+        by_name = {door.name: door for door in doors}
+        if "cosmos-tls" in by_name:
+            by_name["cosmos-tls"].tls = await asyncio.to_thread(
+                server_context, folder.subfolder("certificates")
+            )
+        host = Host(configuration, by_name, log, clock=clock, faults=faults, identity=identity)
         try:
-            await host.start()
-            _announce(host, configuration, doors, log)
-            await stop.wait()
+            if await _start_unless_stopped(host, stop):
+                _announce(host, configuration, doors, log)
+                await stop.wait()
         finally:
             await host.stop()
     finally:
@@ -75,6 +84,20 @@ async def _serve(options: Options) -> None:
         log.close()
         if folder is not None:
             folder.release()
+
+
+async def _start_unless_stopped(host: Host, stop: asyncio.Event) -> bool:
+    """Start the host; False if a signal came first."""
+    starting = asyncio.create_task(host.start())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        starting.result()
+        return True
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    return False
 
 
 def _on_signals() -> asyncio.Event:
@@ -104,6 +127,8 @@ def _open_doors(options: Options, host_port: int) -> list[Door]:
         ("cosmos", options.cosmos_port, "--cosmos-port"),
         ("servicebus", options.servicebus_port, "--servicebus-port"),
     ]
+    if options.cosmos_tls_port is not None:
+        wanted.append(("cosmos-tls", options.cosmos_tls_port, "--cosmos-tls-port"))
     if wants_gateway(options):
         wanted.append(("gateway", options.gateway_port, "--gateway-port"))
     try:

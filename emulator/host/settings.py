@@ -16,7 +16,9 @@ from typing import Any
 
 from emulator.host.errors import FunctionInError, SettingsError
 
-_LOOPBACK = re.compile(r"(?<=://)(localhost|127\.0\.0\.1|\[::1\]):(\d+)(?!\d)", re.IGNORECASE)
+_LOOPBACK = re.compile(
+    r"(?P<scheme>\w+)://(?P<host>localhost|127\.0\.0\.1|\[::1\]):(?P<port>\d+)(?!\d)", re.IGNORECASE
+)
 _DEFAULT_CONNECTION = {
     "serviceBus": "ServiceBus",
     "cosmosDB": "CosmosDB",
@@ -130,12 +132,22 @@ def _text(path: Path, section: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def follow_ports(values: Mapping[str, str], ports: Mapping[int, int]) -> dict[str, str]:
-    """Values whose loopback URLs name a default port, moved to the port that is really used."""
+def follow_ports(
+    values: Mapping[str, str], ports: Mapping[int, int], tls_ports: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """Values whose loopback URLs name a default port, moved to the port that is really used.
+
+    Args:
+        ports: default port to real port.
+        tls_ports: as `ports`, for URLs of https.
+    """
 
     def moved(found: re.Match[str]) -> str:
-        port = int(found[2])
-        return f"{found[1]}:{ports.get(port, port)}"
+        default = int(found["port"])
+        port = ports.get(default, default)
+        if found["scheme"].lower() == "https":
+            port = (tls_ports or {}).get(default, port)
+        return f"{found['scheme']}://{found['host']}:{port}"
 
     return {name: _LOOPBACK.sub(moved, value) for name, value in values.items()}
 

@@ -324,3 +324,53 @@ async def test_cors_is_answered_only_where_it_is_switched_on(app: Path, tmp_path
         assert preflight.headers["Access-Control-Allow-Credentials"] == "true"
         other = await host.get("/api/ping", headers={"Origin": "https://bad.example"})
         assert "Access-Control-Allow-Origin" not in other.headers
+
+
+async def test_default_azure_credential_works_unchanged(tmp_path: Path) -> None:
+    source = """
+    import os
+    import azure.functions as func
+    from azure.cosmos.aio import CosmosClient
+    from azure.identity.aio import DefaultAzureCredential
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+    @app.route(route="databases")
+    async def databases(req: func.HttpRequest) -> str:
+        async with (
+            DefaultAzureCredential() as credential,
+            CosmosClient(os.environ["STORE__accountEndpoint"], credential) as client,
+        ):
+            items = client.get_database_client("db").get_container_client("items")
+            made = await items.upsert_item({"id": "1"})
+            return made["id"]
+    """
+    values = {"STORE__accountEndpoint": "https://localhost:8081/"}
+    entities = {
+        "cosmos": {"database": "db", "containers": [{"name": "items", "partitionKey": "/id"}]}
+    }
+    app = write_app(tmp_path / "app", source, values=values, entities=entities)
+    async with running(app, tmp_path / "data", arguments=["--cosmos-tls-port", "0"]) as host:
+        answer = await host.get("/api/databases")
+        assert (answer.status, answer.text) == (200, "1")
+
+
+def test_signal_while_the_app_is_loaded_ends_it(app: Path, tmp_path: Path) -> None:
+    (app / "function_app.py").write_text(
+        "print('loading', flush=True)\nimport threading\nthreading.Event().wait()"
+    )
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "emulator", "start", "--script-root", str(app), *PORTS),
+            *("--data-dir", str(tmp_path / "data")),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "loading" not in process.stdout.readline():
+        continue
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
