@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measurements
+from benchmarks import gateway, measurements
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "singles-5000": lambda: measurements.singles(5000),
     "latency": lambda: measurements.latency(100),
     "batches": lambda: measurements.batches((100, 1000)),
+    "gateway": lambda: gateway.status_poll(1000),
     "memory": lambda: measurements.memory(10_000),
 }
-_BY_DEFAULT = ("singles-200", "singles-1000", "latency", "batches")
+_BY_DEFAULT = ("singles-200", "singles-1000", "latency", "batches", "gateway")
 
 
 def main() -> None:
