@@ -43,7 +43,7 @@ class Request:
 
     Attributes:
         reason: as the log line says it.
-        details: the log's `Trigger Details`, or None.
+        details: makes the log's `Trigger Details`, or None.
         data: what binding expressions can name.
     """
 
@@ -51,7 +51,7 @@ class Request:
     trigger: Datum
     metadata: Mapping[str, Datum] = field(default_factory=dict)
     reason: str = "(null)"
-    details: str | None = None
+    details: Callable[[], str] | None = None
     trace_parent: str = ""
     trace_state: str = ""
     data: Callable[[], Mapping[str, Any]] = dict
@@ -199,7 +199,7 @@ class InvocationLog:
     def __enter__(self) -> "InvocationLog":
         return self
 
-    def begin(self, reason: str, details: str | None = None) -> None:
+    def begin(self, reason: str, details: Callable[[], str] | None = None) -> None:
         """The lines of the beginning."""
         if not self._log.shows(INFORMATION, self._category):
             return
@@ -207,12 +207,14 @@ class InvocationLog:
             f"Executing 'Functions.{self._function}' (Reason='{reason}', Id={self._id})",
             self._category,
         )
-        if details:
-            self._log.info(f"Trigger Details: {details}", self._category)
+        if details is not None:
+            self._log.info(f"Trigger Details: {details()}", self._category)
 
     def end(self, ok: bool) -> None:
         """The line of the end."""
         self._ended = True
+        if not self._log.shows(INFORMATION if ok else ERROR, self._category):
+            return
         took = round((time.perf_counter() - self._started) * 1000)
         self._log.write(
             INFORMATION if ok else ERROR,
@@ -221,8 +223,9 @@ class InvocationLog:
             self._category,
         )
 
-    def __exit__(self, *_: object) -> None:
-        if not self._ended:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What the host itself gives up is done again later; it has not failed.
+        if not self._ended and kind is not asyncio.CancelledError:
             self.end(ok=False)
 
 

@@ -147,4 +147,4 @@ class Log:
 
 def timestamp(instant: datetime) -> str:
     """An instant as log lines show it: UTC, milliseconds."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.isoformat(timespec="milliseconds")[:23] + "Z"

@@ -15,6 +15,7 @@ from emulator.servicebus.messages import ReceivedMessage
 from emulator.worker.protocol import UNSET, Datum
 
 Metadata = dict[str, Datum]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 # .NET's last instant: how a message without a time to live shows its expiry.
 _NEVER = "9999-12-31T23:59:59.9999999"
@@ -23,6 +24,7 @@ _UNSEEN = (
     *("MessageReceiver", "MessageSession", "MessageActions"),
     *("SessionActions", "ReceiveActions", "Client"),
 )
+_UNSEEN_DATUMS = dict.fromkeys(_UNSEEN, Datum("json", "{}"))
 
 
 class UnfitBody(Exception):
@@ -31,7 +33,7 @@ class UnfitBody(Exception):
 
 def compact(value: Any) -> str:
     """JSON text as .NET writes it: no blanks, text beyond ASCII as it is."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def text_datum(value: str | None) -> Datum:
@@ -42,6 +44,11 @@ def text_datum(value: str | None) -> Datum:
 def json_datum(value: Any) -> Datum:
     """A json datum of a value."""
     return Datum("json", compact(value))
+
+
+def _date_datum(text: str) -> Datum:
+    """A json datum of a date, which needs no escaping."""
+    return Datum("json", f'"{text}"')
 
 
 def zoneless(instant: datetime | None) -> str:
@@ -83,24 +90,24 @@ def service_bus_message(
     message: ReceivedMessage, parameter: str, data_type: str | None
 ) -> tuple[Datum, Metadata]:
     """Datum and metadata of one message."""
-    properties = dict(message.application_properties)
+    properties = json_datum(dict(message.application_properties))
     metadata: Metadata = {
-        "ApplicationProperties": json_datum(properties),
-        "UserProperties": json_datum(properties),
-        "DeliveryCount": json_datum(message.delivery_count),
-        "EnqueuedTimeUtc": json_datum(zoneless(message.enqueued_time)),
-        "EnqueuedTime": json_datum(message.enqueued_time.isoformat()),
-        "ExpiresAtUtc": json_datum(zoneless(message.expires_at)),
-        "ExpiresAt": json_datum(
+        **_UNSEEN_DATUMS,
+        "ApplicationProperties": properties,
+        "UserProperties": properties,
+        "DeliveryCount": Datum("json", str(message.delivery_count)),
+        "EnqueuedTimeUtc": _date_datum(zoneless(message.enqueued_time)),
+        "EnqueuedTime": _date_datum(message.enqueued_time.isoformat()),
+        "ExpiresAtUtc": _date_datum(zoneless(message.expires_at)),
+        "ExpiresAt": _date_datum(
             message.expires_at.isoformat() if message.expires_at else _NEVER + "+00:00"
         ),
         "LockToken": Datum("string", message.lock_token),
         "MessageId": Datum("string", message.message_id),
-        "SequenceNumber": json_datum(message.sequence_number),
+        "SequenceNumber": Datum("json", str(message.sequence_number)),
     }
     given = {name: value for name, value in _optional(message).items() if value}
     metadata |= {name: Datum("string", value) for name, value in given.items()}
-    metadata |= {name: Datum("json", "{}") for name in _UNSEEN}
     if data_type == "binary":
         return Datum("bytes", message.body), metadata
     if not message.body:

@@ -114,7 +114,7 @@ def request_of(feed: Feed, message: ReceivedMessage) -> Request:
         function=feed.function,
         trigger=datum,
         metadata=metadata,
-        details=_details(message),
+        details=lambda: _details(message),
         trace_parent=_trace_parent(message.application_properties),
         data=lambda: binding_data(metadata),
     )
@@ -131,7 +131,7 @@ def _details(message: ReceivedMessage) -> str:
 
 
 def _round_trip(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond:06d}0+00:00"
+    return instant.isoformat(timespec="microseconds").replace("+", "0+")
 
 
 def _trace_parent(properties: Mapping[str, Any]) -> str:
@@ -188,7 +188,7 @@ async def _invoke_batch(feed: Feed, batch: Sequence[ReceivedMessage]) -> Outcome
             function=feed.function,
             trigger=datum,
             metadata=metadata,
-            details=f"{len(batch)} messages of '{feed.path}'",
+            details=lambda: f"{len(batch)} messages of '{feed.path}'",
             data=lambda: binding_data(metadata),
         )
     )
