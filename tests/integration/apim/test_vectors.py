@@ -259,6 +259,27 @@ async def test_reading_and_writing_need_their_roles(
     assert reply.status == status
 
 
+@pytest.mark.parametrize(
+    ("scope", "path", "status"),
+    [
+        ("access_as_user", "/orders", 200),
+        ("openid access_as_user", "/orders", 200),
+        ("access_as_users", "/orders", 403),
+        (None, "/orders", 403),
+        ("access_as_user", "/orders/dead-letters", 403),
+    ],
+)
+async def test_a_signed_in_user_reads_and_submits_and_does_not_operate(
+    stage: Stage, scope: str | None, path: str, status: int
+) -> None:
+    token = stage.token(roles=None, scp=scope, idtyp=None)
+    for method in ("GET", "POST") if path == "/orders" else ("GET",):
+        reply = await stage.call(
+            method, path, product="basic", client=None, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert reply.status == status
+
+
 async def test_basic_lets_five_calls_a_minute_pass(stage: Stage) -> None:
     remaining = []
     for _ in range(5):
