@@ -81,7 +81,7 @@ def code(response: httpx.Response) -> str:
 async def names(client, **query):
     query = {"restype": "container", "comp": "list"} | query
     root = ET.fromstring((await client.get("/inputfiles", params=query)).text)
-    found = [node.findtext("Name") for node in root.find("Blobs") or []]
+    found = [node.findtext("Name") for node in root.findall("Blobs/*")]
     return found, root.findtext("NextMarker") or ""
 
 
