@@ -14,7 +14,7 @@ demo: $(STAMP) ## run the sample orders through the whole pipeline and check eve
 	@$(BIN)/python -m demo
 
 start: $(STAMP) ## serve until Ctrl-C; data is kept in .local/
-	@$(BIN)/python -m emulator start --data-dir .local --settings local.settings.sample.json
+	@$(BIN)/python -m emulator start --data-dir .local --settings local.settings.sample.json --seed samples/seed.json
 
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest

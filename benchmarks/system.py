@@ -17,7 +17,6 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 
 from demo.day import COSMOS_KEY
 from emulator.launch import Doors, EmulatorProcess
-from samples import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 # Premium's bound: batches of thousands do not fit a Standard message of 256 KB.
@@ -104,6 +103,7 @@ async def running() -> AsyncIterator[System]:
         arguments=(
             *("--settings", str(ROOT / "local.settings.sample.json")),
             *("--entities", str(folder / "entities.json")),
+            *("--seed", str(ROOT / "samples" / "seed.json")),
         ),
     )
     try:
@@ -114,9 +114,6 @@ async def running() -> AsyncIterator[System]:
             CosmosClient(doors.cosmos, COSMOS_KEY) as client,
         ):
             database = client.get_database_client("orders")
-            reference = database.get_container_client("reference")
-            for item in generate.reference():
-                await reference.upsert_item(item)
             processed = database.get_container_client("processed")
             yield System(doors, api, bus, processed, _family(doors.pid))
     finally:

@@ -42,7 +42,10 @@ def main() -> int:
     emulator = EmulatorProcess(
         data_dir,
         script_root=ROOT,
-        arguments=("--settings", str(ROOT / "local.settings.sample.json")),
+        arguments=(
+            *("--settings", str(ROOT / "local.settings.sample.json")),
+            *("--seed", str(ROOT / "samples" / "seed.json")),
+        ),
     )
     started = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""The day itself: seed, send, wait, look. Returns what was found beside what was expected."""
+"""The day itself: send, wait, repair, look. Returns what was found beside what was expected."""
 
 import json
 from collections.abc import AsyncIterator
@@ -67,7 +67,6 @@ class _Run:
     host: httpx.AsyncClient
     feed: ContainerProxy
     processed: ContainerProxy
-    reference: ContainerProxy
     progress: Progress
 
     def lines(self, name: str) -> list[dict[str, Any]]:
@@ -88,7 +87,6 @@ async def run_day(doors: Doors, access: Access, samples: Path, console: Console)
         ExceptionGroup: a submission was not taken.
     """
     async with _opened(doors, access, samples, console) as run:
-        await _seed(run)
         await _grant(run)
         for rule in OUTAGE:
             (await run.host.post("/emulator/faults", json=rule)).raise_for_status()
@@ -131,14 +129,8 @@ async def _opened(
                 host=host,
                 feed=database.get_container_client("toprocess"),
                 processed=database.get_container_client("processed"),
-                reference=database.get_container_client("reference"),
                 progress=progress,
             )
-
-
-async def _seed(run: _Run) -> None:
-    for item in run.document("reference.json"):
-        await run.reference.upsert_item(item)
 
 
 async def _grant(run: _Run) -> None:

@@ -15,6 +15,8 @@ from typing import Never
 
 VERSION = "4.0.7000"
 DEFAULT_PORT, GATEWAY_PORT, COSMOS_PORT, MESSAGING_PORT = 7071, 8080, 8081, 5300
+# Azurite's.
+BLOB_PORT = 10000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,10 +42,12 @@ class Options:
     cosmos_port: int = COSMOS_PORT
     cosmos_tls_port: int | None = None
     servicebus_port: int = MESSAGING_PORT
+    blob_port: int = BLOB_PORT
     address: str = "127.0.0.1"
     settings: Path | None = None
     entities: Path | None = None
     faults: str | None = None
+    seed: Path | None = None
     cors: str | None = None
     cors_credentials: bool = False
     timeout_s: float = 60.0
@@ -120,12 +124,14 @@ def _parser() -> argparse.ArgumentParser:
         default=MESSAGING_PORT,
         help="Service Bus and Event Grid",
     )
+    add("--blob-port", type=_port, default=BLOB_PORT, help="the storage account of files")
     add("--address", default="127.0.0.1", help="loopback only")
     add("--script-root", "--prefix", type=Path, help="the function app's folder")
     add("--data-dir", type=Path, help="where data is kept (default <script-root>/.local)")
     add("--settings", type=Path, help="in the place of local.settings.json")
     add("--entities", type=Path, help="queues, containers and topics (infra/entities.json)")
     add("--faults", help="a JSON text or a file of injected faults")
+    add("--seed", type=Path, help="items to put into containers where they are missing")
     add("--cors", help="allowed origins, separated by commas")
     add("--cors-credentials", action="store_true")
     add("-t", "--timeout", type=float, default=60.0, help="seconds the app may take to load")
@@ -183,10 +189,12 @@ def _options(given: argparse.Namespace, here: Path) -> Options:
         cosmos_port=given.cosmos_port,
         cosmos_tls_port=given.cosmos_tls_port,
         servicebus_port=given.servicebus_port,
+        blob_port=given.blob_port,
         address="127.0.0.1" if given.address == "localhost" else given.address,
         settings=settings,
         entities=_existing(given.entities, here, "--entities"),
         faults=_text_or_file(given.faults, here),
+        seed=_existing(given.seed, here, "--seed"),
         cors=given.cors,
         cors_credentials=given.cors_credentials,
         timeout_s=given.timeout,

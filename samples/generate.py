@@ -9,7 +9,8 @@ Files:
         `wave` (1 comes before 2), `order` (the body) and `story` (why it is there).
     messages.ndjson: raw texts put on the queue that are not orders, with their `story`.
     batch.json: the one batch message.
-    reference.json: items of the container `reference`.
+    reference.json: items of the container `reference`, which a deployment is seeded with.
+    seed.json: the same, as `python -m emulator start --seed` takes them.
     expected.json: the counts at the end of the day.
 """
 
@@ -297,6 +298,7 @@ def files() -> dict[str, str]:
         "messages.ndjson": lines(messages()),
         "batch.json": pretty(batch()),
         "reference.json": pretty(reference()),
+        "seed.json": pretty({"reference": reference()}),
         "expected.json": pretty(expected()),
     }
 

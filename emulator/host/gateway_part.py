@@ -5,6 +5,8 @@ the keys (`apim/gateway.json` in the data folder; places, no keys).
 """
 
 import json
+import os
+import sys
 from pathlib import Path
 
 from emulator.apim import DefinitionError
@@ -82,9 +84,15 @@ class GatewayPart:
         return [
             f"Orders API: {self._running.url}   subscription keys: "
             f"{self._running.subscriptions_path}",
-            f'  eval "$(python -m emulator.access --data-dir {data})"',
+            f'  eval "$({_python()} -m emulator.access --data-dir {data})"',
             '  curl -H "Ocp-Apim-Subscription-Key: $ORDERS_KEY" -H "Authorization: Bearer '
             '$ORDERS_TOKEN" "$ORDERS_URL/orders"',
             "  Directly, the host asks for neither key nor token: on Azure only the gateway may "
             "enter.",
         ]
+
+
+def _python() -> str:
+    """This interpreter, as a person in this folder would name it."""
+    name = os.path.relpath(sys.executable)
+    return sys.executable if name.startswith("..") else name
