@@ -29,6 +29,7 @@ class Doors:
     servicebus: str
     gateway: str
     pid: int
+    blob: str = ""
 
 
 class EmulatorProcess:
@@ -56,6 +57,7 @@ class EmulatorProcess:
             *(sys.executable, "-m", "emulator", "start", "--ready-json"),
             *("--script-root", str(script_root), "--data-dir", str(data_dir)),
             *("--port", "0", "--cosmos-port", "0", "--servicebus-port", "0", "--gateway-port", "0"),
+            *("--blob-port", "0"),
             *arguments,
         ]
         self._environment = {**os.environ, **(environment or {})}
@@ -104,6 +106,7 @@ class EmulatorProcess:
                         servicebus=doors["servicebus"],
                         gateway=doors.get("gateway", ""),
                         pid=doors["pid"],
+                        blob=doors.get("blob", ""),
                     )
                     self._ready.set()
                 log.write(line)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.config import (
+    BLOB_PORT,
     COSMOS_PORT,
     DEFAULT_PORT,
     GATEWAY_PORT,
@@ -31,6 +32,7 @@ _DEFAULT_PORTS = {
     "gateway": GATEWAY_PORT,
     "cosmos": COSMOS_PORT,
     "servicebus": MESSAGING_PORT,
+    "blob": BLOB_PORT,
 }
 
 

@@ -23,8 +23,9 @@ from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
 from emulator.host.functions import Function, read_functions
-from emulator.host.gateway_part import GatewayPart
+from emulator.host.gateway_part import GatewayPart, entities_path
 from emulator.host.http_front import HttpFront, host_id
+from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import Invocations, Request
 from emulator.host.keys import Keys
@@ -32,6 +33,7 @@ from emulator.host.listeners import Assembler, Assembly
 from emulator.host.log import Log
 from emulator.host.manual import manual_request
 from emulator.host.outputs import Outputs
+from emulator.host.seed import put_seed, read_seed
 from emulator.host.services import Services
 from emulator.host.storage import Storage
 from emulator.host.worker_log import BridgeHandler, app_line
@@ -71,6 +73,7 @@ class Host:
         self._front = HttpFront(configuration.front, log)
         self._storage = Storage(configuration.options.data_dir, clock, faults)
         self.gateway = GatewayPart(configuration, log, clock, faults)
+        self._ingestion: IngestionPart | None = None
         self._keys: Keys | None = None
         self._worker: WorkerProcess | None = None
         self._durable: DurablePart | None = None
@@ -94,6 +97,9 @@ class Host:
         if options.enable_auth:
             self._keys = await asyncio.to_thread(Keys, options.data_dir / "secrets")
         services = await self._storage.start(configuration.entities)
+        if options.seed is not None:
+            seed = read_seed(options.seed)
+            await put_seed(services.cosmos, configuration.entities, seed)
         durable = self._durable = DurablePart(
             configuration, self._doors["host"].url, self._keys, self._clock, self._faults
         )
@@ -119,12 +125,17 @@ class Host:
             log=self._log,
         )
         await self._begin(loaded, assembler)
+        if self._ingestion is not None:
+            await self._ingestion.start(self._doors["blob"])
         await self._open_gateway()
         self.state.state = "Running"
 
     async def _serve(self, services: Services, durable: list[web.RouteDef]) -> None:
         """Open the doors; functions answer when they are loaded, which requests wait for."""
         messaging = web.Application(client_max_size=64 << 20)
+        ingestion = self._ingestion = self._make_ingestion(services)
+        if ingestion is not None:
+            messaging.add_routes(ingestion.routes())
         messaging.add_routes(eventgrid.routes(services.sink))
         messaging.add_routes(servicebus.routes(services.broker))
         for name in ("cosmos", "cosmos-tls"):
@@ -132,6 +143,25 @@ class Host:
                 await self._doors[name].serve(create_app(services.cosmos))
         await self._doors["servicebus"].serve(messaging)
         await self._doors["host"].serve(self._front.make_app([*durable, *self._built_in()]))
+
+    def _make_ingestion(self, services: Services) -> IngestionPart | None:
+        """The account of files and the workflows that take them in, where there are any."""
+        configuration = self._configuration
+        if "blob" not in self._doors:
+            return None
+        settings = configuration.settings
+        database = configuration.entities.get("cosmos", {}).get("database", "orders")
+        return IngestionPart(
+            workflow_files(entities_path(configuration.options).parent),
+            configuration.options.data_dir,
+            services,
+            parameter_values(
+                settings.get("COSMOS_DB_DATABASE_NAME") or database,
+                settings.get("COSMOS_DB_TO_PROCESS_CONTAINER_NAME") or "toprocess",
+            ),
+            clock=self._clock,
+            faults=self._faults,
+        )
 
     async def _open_gateway(self) -> None:
         """Publish the API, once the functions answer."""
@@ -237,6 +267,8 @@ class Host:
         """Take no new work, finish what is in flight within ten seconds, close everything."""
         self.state.state = "Stopping"
         await self._within(self.gateway.stop(), "calls of the gateway")
+        if self._ingestion is not None:
+            await self._within(self._ingestion.stop(), "workflows")
         self._front.close()
         if self._invocations is not None:
             self._invocations.stop_retrying()

@@ -27,8 +27,9 @@ from emulator.host.configuration import (
 )
 from emulator.host.doors import Door, close_all, open_door
 from emulator.host.errors import StartError
-from emulator.host.gateway_part import wants_gateway
+from emulator.host.gateway_part import entities_path, wants_gateway
 from emulator.host.host import Host
+from emulator.host.ingestion_part import workflow_files
 from emulator.host.instance import DataFolder
 from emulator.host.log import Log
 from emulator.identity import Identity
@@ -129,6 +130,8 @@ def _open_doors(options: Options, host_port: int) -> list[Door]:
     ]
     if options.cosmos_tls_port is not None:
         wanted.append(("cosmos-tls", options.cosmos_tls_port, "--cosmos-tls-port"))
+    if workflow_files(entities_path(options).parent):
+        wanted.append(("blob", options.blob_port, "--blob-port"))
     if wants_gateway(options):
         wanted.append(("gateway", options.gateway_port, "--gateway-port"))
     try:
@@ -151,6 +154,8 @@ def _announce(host: Host, configuration: Configuration, doors: list[Door], log: 
         for line in function_lines(functions, urls["host"], configuration.host_json.route_prefix):
             log.plain(line)
         log.plain(f"Cosmos DB: {urls['cosmos']}   Service Bus and Event Grid: {urls['servicebus']}")
+        if "blob" in urls:
+            log.plain(f"Files of orders: {urls['blob']}/devstoreaccount1/inputfiles")
         for line in host.gateway.lines():
             log.plain(line)
         if not configuration.options.verbose:

@@ -118,6 +118,19 @@ async def test_document_in_toprocess_becomes_an_order(emulator: Emulator) -> Non
     assert len(await events_of(emulator, "E2E-6")) == 1
 
 
+async def test_file_that_is_dropped_becomes_orders(emulator: Emulator) -> None:
+    url = f"{emulator.doors.blob}/devstoreaccount1/inputfiles/today.json"
+    async with emulator.http.put(
+        url, data=json.dumps(an_order(id="E2E-F")), headers={"x-ms-blob-type": "BlockBlob"}
+    ) as response:
+        assert response.status == 201
+
+    async def processed() -> bool:
+        return (await emulator.get("/api/orders/E2E-F")).status == 200
+
+    await until(processed, "the order of the file is processed")
+
+
 async def test_batch_is_fanned_out_and_summed_up(emulator: Emulator) -> None:
     orders = [an_order(id=f"E2E-B{number}") for number in range(60)]
     orders[7] = an_order(id="E2E-B7", lines=[])

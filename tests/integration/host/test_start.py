@@ -24,7 +24,11 @@ APP = """
     def ping(req: func.HttpRequest) -> str:
         return "pong"
 """
-PORTS = ("--port", "0", "--cosmos-port", "0", "--servicebus-port", "0", "--gateway-port", "0")
+PORTS = tuple(
+    word
+    for door in ("", "cosmos-", "servicebus-", "gateway-", "blob-")
+    for word in (f"--{door}port", "0")
+)
 
 
 def emulator(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
