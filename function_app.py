@@ -23,6 +23,7 @@ from orchestrators.process_batch import process_batch
 from orchestrators.process_chunk import process_chunk
 from orchestrators.process_order import process_order
 from orchestrators.replay_failed import replay_failed
+from triggers.console import console, console_data
 from triggers.dead_letters import list_dead_letters, resubmit_dead_letters
 from triggers.fetch_orders import fetch_orders, get_order
 from triggers.get_status import get_batch_status, get_order_status
@@ -101,6 +102,15 @@ app.function_name("GetBatchStatus")(
 app.function_name("Health")(
     app.route(route="health", methods=["GET"], trigger_arg_name="request")(
         app.durable_client_input(client_name="client")(health)
+    )
+)
+
+app.function_name("Console")(
+    app.route(route="console", methods=["GET"], trigger_arg_name="request")(console)
+)
+app.function_name("ConsoleData")(
+    app.route(route="console/data", methods=["GET"], trigger_arg_name="request")(
+        app.durable_client_input(client_name="client")(console_data)
     )
 )
 

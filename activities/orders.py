@@ -39,6 +39,20 @@ async def latest_orders(limit: int, statuses: Sequence[str], after: Place | None
     return await _store.query(settings().processed, text, parameters)
 
 
+async def orders_of_customer(customer_id: str, limit: int) -> list[Item]:
+    """The customer's latest orders first, at most `limit` of them."""
+    text = "SELECT TOP @limit * FROM c WHERE c.customerId = @customer ORDER BY c.processedAt DESC"
+    parameters = {"limit": limit, "customer": customer_id}
+    return await _store.query(settings().processed, text, parameters)
+
+
+async def count_orders(status: str) -> int:
+    """How many orders have this status."""
+    text = "SELECT VALUE COUNT(1) FROM c WHERE c.status = @status"
+    found: list[Any] = await _store.query(settings().processed, text, {"status": status})
+    return sum(found)
+
+
 async def leave_receipt(item_id: str, digest: str, submitted_at: str) -> Item | None:
     """A receipt is there; returns the earlier one when there was one.
 

@@ -15,6 +15,7 @@ _TYPE = "urn:durable-orders:problem:"
 KINDS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The request cannot be understood"),
     "invalid-parameter": (400, "A parameter is not valid"),
+    "cross-site": (403, "A page of another site may not ask for this"),
     "not-found": (404, "There is no such thing here"),
     "conflict": (409, "It contradicts what is already there"),
     "too-large": (413, "The content is too large"),

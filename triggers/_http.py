@@ -24,6 +24,9 @@ ROUTE_PREFIX = "/api"
 RETRY_AFTER_S = 1
 MAX_WAIT_S = 30
 _JSON = "application/json"
+_READS = frozenset({"GET", "HEAD"})
+# Sent by the operators' console with everything it writes.
+CONSOLE_HEADER = "X-Orders-Console"
 _UNAVAILABLE = frozenset(
     {"STORE_UNAVAILABLE", "STORE_BUSY", "HUB_UNAVAILABLE", "QUEUE_UNAVAILABLE", "QUEUE_REFUSED"}
 )
@@ -46,6 +49,7 @@ async def answered(
     A service that does not answer is a 503; anything else that goes wrong is left to the host.
     """
     try:
+        _refuse_other_sites(request)
         response: func.HttpResponse = await answer()
     except Refused as refused:
         return problem_response(request, context, refused.problem, refused.headers)
@@ -150,6 +154,21 @@ def wait_s(request: func.HttpRequest) -> int:
         if name.strip().lower() == "wait" and value.isascii() and value.isdigit():
             return min(int(value[:6]), MAX_WAIT_S)
     return 0
+
+
+def _refuse_other_sites(request: func.HttpRequest) -> None:
+    """A browser writes only from a page that could set a header of its own.
+
+    A form, or a script of another site, can send a signed-in operator's cookie along, and neither
+    this header nor JSON without asking first; a browser always says that it is one.
+    """
+    is_browser = "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+    if request.method in _READS or not is_browser:
+        return
+    media_type = (request.headers.get("Content-Type") or "").split(";")[0].strip().lower()
+    if media_type != _JSON or CONSOLE_HEADER not in request.headers:
+        detail = f"From a browser, send {_JSON} and the header {CONSOLE_HEADER}."
+        raise Refused(Problem("cross-site", detail))
 
 
 def _matches(header: str | None, tag: str) -> bool:

@@ -6,7 +6,8 @@ Wraps the durable client, so that its manners (falsy statuses, JSON texts in JSO
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -23,12 +24,17 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 # What one listing shows at most, and the span below which it is not halved any further.
 _PAGE = 100
 _HALF_LIMIT = timedelta(milliseconds=2)
+# What one look at the latest runs may cost the task hub, and the share of a long span that its
+# later part gets: most of what is asked for happened lately.
+_MAX_LISTINGS = 60
+_LONG = timedelta(days=1)
+_LATER_PART = 16
 
 
 class DurableClient(Protocol):
     """The calls of `DurableOrchestrationClient` (azure-functions-durable 1.7) that are used."""
 
-    async def get_status(self, instance_id: str) -> Any: ...
+    async def get_status(self, instance_id: str, show_history: bool = False) -> Any: ...
 
     async def get_status_by(
         self,
@@ -41,6 +47,14 @@ class DurableClient(Protocol):
     async def start_new(
         self, orchestration_function_name: str, instance_id: str, client_input: Any
     ) -> str: ...
+
+
+@dataclass(frozen=True)
+class Latest:
+    """Runs, the latest created first, and whether these are all there are."""
+
+    runs: list[InstanceView]
+    is_whole: bool
 
 
 class Hub:
@@ -93,6 +107,46 @@ class Hub:
             found |= {view.instance_id: view for view in views}
         return sorted(found.values(), key=lambda view: (view.created_at or "", view.instance_id))
 
+    async def latest(
+        self, names: Collection[str], limit: int, states: Collection[str] = (), prefix: str = ""
+    ) -> Latest:
+        """The latest runs of these orchestrators, about `limit` of them.
+
+        Args:
+            states: runtime states, as the task hub names them; empty for all.
+            prefix: what their instance ids begin with.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+        """
+        found: dict[str, InstanceView] = {}
+        spans = [(_EPOCH, datetime.now(UTC) + _HALF_LIMIT)]
+        wanted = _statuses(states)
+        for _ in range(_MAX_LISTINGS):
+            if not spans or len(found) >= limit:
+                break
+            begin, end = spans.pop()
+            page = await _answer(self._client.get_status_by(begin, end, wanted, prefix or None))
+            if len(page) >= _PAGE and end - begin > _HALF_LIMIT:
+                middle = end - (end - begin) / (_LATER_PART if end - begin > _LONG else 2)
+                spans += [(begin, middle), (middle, end)]
+                continue
+            views = (view_of(status) for status in page if status.name in names)
+            found |= {view.instance_id: view for view in views}
+        runs = sorted(found.values(), key=lambda v: (v.created_at or "", v.instance_id))
+        return Latest(runs[::-1], is_whole=not spans)
+
+    async def history(self, instance_id: str) -> list[Mapping[str, Any]]:
+        """What happened in a run, oldest first; empty where the task hub does not tell.
+
+        Raises:
+            StepError: HUB_UNAVAILABLE, the task hub does not answer.
+        """
+        status = await _answer(self._client.get_status(instance_id, show_history=True))
+        # The task hub's answer says `historyEvents`, where the library's property reads `history`.
+        told = getattr(status, "historyEvents", None)
+        return [event for event in told or () if isinstance(event, Mapping)]
+
     async def start(self, orchestrator: str, instance_id: str, value: Mapping[str, Any]) -> None:
         """The instance is accepted and durable.
 
@@ -120,9 +174,13 @@ def view_of(status: Any) -> InstanceView:
 
 
 def _ended_badly() -> list[Any]:
+    return _statuses(["Failed", "Terminated"])
+
+
+def _statuses(names: Collection[str]) -> list[Any]:
     from azure.durable_functions import OrchestrationRuntimeStatus as Status  # noqa: PLC0415 - cold start
 
-    return [Status.Failed, Status.Terminated]
+    return [Status(name) for name in names]
 
 
 async def _answer(call: Awaitable[_T]) -> _T:
