@@ -39,6 +39,9 @@ _log = logging.getLogger("Host.Triggers.DurableTask")
 
 # Of instances that wait for their first turn behind so many others, only the id is kept.
 _QUEUED_IN_MEMORY = 2000
+# Instances that have begun go before those that have not, so that what was started gets done; but
+# of so many in a row, the next is a new one.
+_BEGUN_IN_A_ROW = 4
 
 
 class Entities(Protocol):
@@ -66,6 +69,8 @@ class Engine:
         self.work: Work
         self.entities: Entities
         self._ready: deque[Active] = deque()
+        self._new: deque[Active] = deque()
+        self._in_a_row = 0
         self._running = 0
         self._turns: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -79,16 +84,22 @@ class Engine:
         self._stopped = True
         self.alarm.stop()
         self._ready.clear()
+        self._new.clear()
         for task in list(self._turns):
             task.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no turn is made or queued."""
+        return not (self._turns or self._ready or self._new)
 
     # What comes in.
 
     def adopt(self, start: Start, key: int) -> None:
         """Take up an instance that was just created, in place of what had its id."""
         instance = None
-        if len(self._ready) < _QUEUED_IN_MEMORY:
+        if len(self._new) < _QUEUED_IN_MEMORY:
             instance = Instance(
                 key,
                 start.id,
@@ -100,7 +111,9 @@ class Engine:
                 created=start.created,
             )
         self._admission.unpark(start.id)
-        self._enqueue(self.cache.put(Active(start.id, instance)))
+        active = self.cache.put(Active(start.id, instance, is_queued=True))
+        self._new.append(active)
+        self._pump()
 
     def deliver(self, instance_id: str, message: Message) -> None:
         """Hand an instance a message that has been stored."""
@@ -143,19 +156,30 @@ class Engine:
         self._pump()
 
     def _pump(self) -> None:
-        while self._ready and self._running < self._options.max_orchestrators:
-            active = self._ready.popleft()
+        while (self._ready or self._new) and self._running < self._options.max_orchestrators:
+            if self._stopped:
+                return
+            active = self._next()
             active.is_queued, active.is_busy = False, True
             self._running += 1
             task = asyncio.get_running_loop().create_task(self._turn(active))
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
 
+    def _next(self) -> Active:
+        if self._new and (not self._ready or self._in_a_row >= _BEGUN_IN_A_ROW):
+            self._in_a_row = 0
+            return self._new.popleft()
+        self._in_a_row += 1
+        return self._ready.popleft()
+
     async def _turn(self, active: Active) -> None:
         """One turn: take, run, store, send; then see whether there is more."""
         holds_slot = True
         plan: Plan | None = None
         try:
+            if not self.cache.holds(active):
+                return
             instance = active.instance or await self._read(active)
             plan = self._plan(active, instance)
             if instance is None or plan is None:
@@ -180,8 +204,7 @@ class Engine:
 
     def _release(self) -> None:
         self._running -= 1
-        if not self._stopped:
-            self._pump()
+        self._pump()
 
     def _settle(self, active: Active) -> None:
         """After a turn: queue the next, or rest until something comes."""
@@ -302,11 +325,17 @@ class Engine:
         return instance
 
     def _resume_work(self, active: Active, instance: Instance) -> None:
-        """Dispatch the open activities that nobody is running."""
-        if instance.working:
-            for task in list(instance.open.values()):
-                if task.is_work and not task.unscheduled:
-                    self.work.submit(active, instance.execution_id, task)
+        """Dispatch the open activities that nobody is running and whose result is not here."""
+        if not instance.working:
+            return
+        results = {
+            message.event.get("TaskScheduledId")
+            for message in active.inbox.completions
+            if message.event is not None
+        }
+        for task in list(instance.open.values()):
+            if task.is_work and not task.unscheduled and task.id not in results:
+                self.work.submit(active, instance.execution_id, task)
 
     async def _start_over(self, active: Active, plan: Plan | None, error: Exception) -> None:
         """Throw away what is in memory and wait a little; the next turn reads it again."""

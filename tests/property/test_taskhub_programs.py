@@ -1,4 +1,4 @@
-"""Is there an orchestration that the engine numbers, delivers or resumes otherwise than the library?
+"""Is there an orchestration that the engine numbers or resumes otherwise than the library?
 
 Random programs, seeded. Each episode is compared with the library's own counter of task ids; each
 result with the only ones that are possible. `TASKHUB_PROGRAMS` sets how many programs a seed has.

@@ -96,7 +96,7 @@ class Hub:
     async def idle_but_for_activities(self) -> None:
         """Wait until no turn is made or queued."""
         engine = self.hub.engine
-        await self.until(lambda: not (engine._turns or engine._ready))
+        await self.until(lambda: engine.is_idle)
 
     async def idle(self) -> None:
         """Wait until nothing runs and no timer is due."""
@@ -104,9 +104,7 @@ class Hub:
         engine = self.hub.engine
 
         def quiet() -> bool:
-            return not (
-                engine._turns or engine._ready or self.hub._work._running or self.hub.entities._busy
-            )
+            return engine.is_idle and not (self.hub._work._running or self.hub.entities._busy)
 
         await self.until(quiet)
 

@@ -6,6 +6,7 @@ and so on until a run meets none; then with a disk that refuses one commit after
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import azure.durable_functions as df
@@ -73,10 +74,9 @@ class Teller:
 
     async def tell(self, hub):
         if not self.started:
-            try:
+            # A refusal means that it was started, and only the answer was lost.
+            with suppress(Refused):
                 await hub.start("story", 1, "s")
-            except Refused as refusal:
-                assert refusal.status == 500  # it was started; only the answer was lost
             self.started = True
         for value in ("one", "two"):
             if value not in self.sent:

@@ -257,15 +257,21 @@ async def test_lost_worker_is_no_failure(path):
     assert invoker.deaths <= 0
 
 
-async def test_reply_that_is_none_fails_the_instance(path):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", '{"isDone": true}', '{"isDone": false, "actions": [[{}]]}',
+        '{"isDone": true, "actions": [[]]}',
+        '{"isDone": false, "schemaVersion": 2, "actions": [[{"actionType": 5, "fireAt": "soon"}]]}',
+    ],
+)  # fmt: skip
+async def test_reply_that_is_none_fails_the_instance(path, text):
     class Odd(InProcessInvoker):
         async def run_orchestrator(self, episode):
-            return EpisodeReply(episode_text)
+            return EpisodeReply(text)
 
-    for episode_text in ("", "[]", '{"isDone": true}', '{"isDone": false, "actions": [[{}]]}',
-                         '{"isDone": true, "actions": [[]]}'):  # fmt: skip
-        async with running_hub(path, Odd({"many": many})) as hub:
-            assert "Orchestrator function 'many' failed: " in await hub.failure("many", 1)
+    async with running_hub(path, Odd({"many": many})) as hub:
+        assert "Orchestrator function 'many' failed: " in await hub.failure("many", 1)
 
 
 async def test_orchestrator_that_waits_for_nothing_is_said_so(path, invoker, caplog):

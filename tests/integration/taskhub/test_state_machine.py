@@ -1,4 +1,4 @@
-"""What an instance may become: suspended, terminated, gated, renewed, replaced, restarted, purged."""
+"""What may become of an instance: suspended, terminated, gated, renewed, replaced, purged."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def waits(ctx):
 def parent(ctx):
     try:
         return (yield ctx.call_sub_orchestrator("waits", None, instance_id="kid"))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
         return str(error)
 
 
