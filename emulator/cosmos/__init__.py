@@ -7,12 +7,13 @@
 What it does, does differently, and refuses is listed in COVERAGE.md.
 """
 
+from emulator.cosmos.account import open_storage
 from emulator.cosmos.auth import EMULATOR_KEY
 from emulator.cosmos.errors import CosmosError
 from emulator.cosmos.feed import FeedPage
 from emulator.cosmos.listen import Listener, listen
 from emulator.cosmos.server import create_app
-from emulator.cosmos.service import CosmosService, open_storage
+from emulator.cosmos.service import CosmosService
 
 __all__ = [
     "EMULATOR_KEY",

@@ -9,8 +9,8 @@ Source: specification, sections 6.5 (unique keys) and 8.4 (indexing).
 import sqlite3
 from typing import Any
 
+from emulator.cosmos.definition import unique_keys
 from emulator.cosmos.errors import CosmosError, bad_request, unique_key_conflict
-from emulator.cosmos.model import unique_keys
 from emulator.cosmos.partition import parse_path
 from emulator.cosmos.sql.paths import json_path
 

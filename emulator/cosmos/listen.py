@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from emulator.cosmos.account import Account
 from emulator.cosmos.server import create_app
-from emulator.cosmos.service import CosmosService
 from emulator.cosmos.tls import server_context
 
 
@@ -29,7 +29,7 @@ class Listener:
 
 
 async def listen(
-    service: CosmosService,
+    service: Account,
     *,
     port: int = 8081,
     tls_port: int | None = None,

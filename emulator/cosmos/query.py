@@ -27,8 +27,9 @@ from emulator.cosmos.sql import ast
 from emulator.cosmos.sql.expressions import Session
 from emulator.cosmos.sql.operands import Document, Typed
 from emulator.cosmos.sql.parser import parse_query
-from emulator.cosmos.sql.select import Plan, Root, compile_query
+from emulator.cosmos.sql.select import Plan, compile_query
 from emulator.cosmos.sql.sqlite import refusal
+from emulator.cosmos.sql.statement import Root
 from emulator.cosmos.sql.walk import has_aggregate, pinned_values
 from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import dump
@@ -110,22 +111,14 @@ def run_query(
         generosity.check(request.text, tree, container, is_one=is_one)
     asked = digest(container.rid, request.text, dict(request.parameters), request.keys)
     position = read_token(request.token, asked)
-    session = Session(request.parameters, now, position.is_careful)
-    root = _root(container, keys, int(now.timestamp()), session, position)
-    plan = compile_query(tree, root, session)
-    plan.undefined_is_null = plan.undefined_is_null and not is_one
-    try:
-        if plan.is_grouped and not session.is_careful and _needs_care(connection, plan):
-            raise _Careful
-        return _fetch(connection, container, plan, request.size, position)
-    except _Careful:
-        # Start over in the form that is right for every value; the token remembers.
-        careful = Session(request.parameters, now, True)
-        root = _root(container, keys, int(now.timestamp()), careful, position)
-        plan = compile_query(tree, root, careful)
-        plan.undefined_is_null = plan.undefined_is_null and not is_one
-        position = replace(position, is_careful=True)
-        return _fetch(connection, container, plan, request.size, position)
+    run = _Run(connection, container, tree, request, now, keys, is_one)
+    if not position.is_careful:
+        try:
+            return run.page(position)
+        except _Careful:
+            # Start over in the form that is right for every value; the token remembers.
+            position = replace(position, is_careful=True)
+    return run.page(position)
 
 
 class _Careful(Exception):
@@ -190,15 +183,6 @@ def _document(container: Container) -> Document:
     )
 
 
-def _needs_care(connection: sqlite3.Connection, plan: Plan) -> bool:
-    """Whether groups are told apart by the text of an array or object."""
-    return any(
-        isinstance(value, str) and value[:1] in ("[", "{")
-        for row in _execute(connection, plan.sql, plan.bindings)
-        for value in row
-    )
-
-
 def _execute(connection: sqlite3.Connection, sql: str, bindings: dict[str, Any]) -> Iterator[Any]:
     try:
         yield from connection.execute(sql, bindings)
@@ -220,41 +204,68 @@ def _explained(error: sqlite3.OperationalError) -> Exception:
     return error
 
 
-def _fetch(
-    connection: sqlite3.Connection,
-    container: Container,
-    plan: Plan,
-    size: int,
-    position: Position,
-) -> Page:
-    wanted = size
-    skip = 0
-    if not plan.can_seek:
-        skip = plan.offset + position.offset
+@dataclass
+class _Run:
+    """The run of one query, for one page."""
+
+    connection: sqlite3.Connection
+    container: Container
+    tree: ast.Query
+    request: QueryRequest
+    now: datetime
+    keys: Range
+    is_one: bool
+
+    def page(self, position: Position) -> Page:
+        """The page that starts at a position."""
+        session = Session(self.request.parameters, self.now, position.is_careful)
+        now = int(self.now.timestamp())
+        root = _root(self.container, self.keys, now, session, position)
+        plan = compile_query(self.tree, root, session)
+        plan.undefined_is_null = plan.undefined_is_null and not self.is_one
+        wanted, skip = self.request.size, 0
+        if not plan.can_seek:
+            skip = plan.offset + position.offset
+            if plan.limit is not None:
+                wanted = min(wanted, max(plan.limit - position.offset, 0))
+        if plan.is_grouped:
+            rows = iter(self._groups(plan, session)[skip : skip + wanted + 1])
+        else:
+            sql = f"{plan.sql} LIMIT :limit OFFSET :offset"
+            bindings = {**plan.bindings, "limit": wanted + 1, "offset": skip}
+            rows = _execute(self.connection, sql, bindings)
+        return self._fill(plan, position, rows, wanted)
+
+    def _groups(self, plan: Plan, session: Session) -> list[Any]:
+        """All groups; they have to be computed for any page, and must be told apart rightly."""
+        rows = list(_execute(self.connection, plan.sql, plan.bindings))
+        if not session.is_careful and any(
+            isinstance(value, str) and value[:1] in ("[", "{") for row in rows for value in row
+        ):
+            raise _Careful
+        return rows
+
+    def _fill(self, plan: Plan, position: Position, rows: Iterator[Any], wanted: int) -> Page:
+        texts: list[str] = []
+        taken, total, last = 0, 0, position.seq
+        has_more = False
+        for row in rows:
+            if taken == wanted or total > PAGE_BYTES:
+                has_more = True
+                break
+            taken += 1
+            text = _row_text(plan, self.container, row)
+            if plan.can_seek:
+                last = row[0]
+            if text is not None:
+                texts.append(text)
+                total += len(text)
+        offset = 0 if plan.can_seek else position.offset + taken
         if plan.limit is not None:
-            wanted = min(size, max(plan.limit - position.offset, 0))
-    sql = f"{plan.sql} LIMIT :limit OFFSET :offset"
-    bindings = {**plan.bindings, "limit": wanted + 1, "offset": skip}
-    texts: list[str] = []
-    taken, total, last = 0, 0, position.seq
-    has_more = False
-    for row in _execute(connection, sql, bindings):
-        if taken == wanted or total > PAGE_BYTES:
-            has_more = True
-            break
-        taken += 1
-        text = _row_text(plan, container, row)
-        if plan.can_seek:
-            last = row[0]
-        if text is not None:
-            texts.append(text)
-            total += len(text)
-    if plan.limit is not None and not plan.can_seek:
-        has_more = has_more and position.offset + taken < plan.limit
-    if not has_more:
-        return Page(texts, None)
-    offset = 0 if plan.can_seek else position.offset + taken
-    return Page(texts, write_token(replace(position, seq=last, offset=offset)))
+            has_more = has_more and offset < plan.limit
+        if not has_more:
+            return Page(texts, None)
+        return Page(texts, write_token(replace(position, seq=last, offset=offset)))
 
 
 def _row_text(plan: Plan, container: Container, row: tuple[Any, ...]) -> str | None:

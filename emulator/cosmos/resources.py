@@ -9,8 +9,9 @@ from typing import Any
 from emulator.cosmos.sql.expressions import Session
 from emulator.cosmos.sql.operands import PathOperand
 from emulator.cosmos.sql.parser import parse_query
-from emulator.cosmos.sql.select import Root, compile_query
+from emulator.cosmos.sql.select import compile_query
 from emulator.cosmos.sql.sqlite import configure, refusal
+from emulator.cosmos.sql.statement import Root
 from emulator.cosmos.values import dump
 
 

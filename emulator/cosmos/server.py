@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from emulator.cosmos.account import Account
 from emulator.cosmos.auth import Authenticator
 from emulator.cosmos.errors import CosmosError, too_large
 from emulator.cosmos.routes import route
-from emulator.cosmos.service import CosmosService
 from emulator.cosmos.wire import Call, Reply, activity_id, answer_headers, error_reply
 from emulator.database import StorageError
 from emulator.faults import InjectedFault
@@ -23,7 +23,7 @@ _MAX_REQUEST = 8 * 1024 * 1024
 _FAULT_POINT = "cosmos.request"
 
 
-def create_app(service: CosmosService) -> web.Application:
+def create_app(service: Account) -> web.Application:
     """The application that serves an account."""
     app = web.Application(client_max_size=_MAX_REQUEST)
     app.router.add_route("*", "/{path:.*}", Door(service).handle)
@@ -33,7 +33,7 @@ def create_app(service: CosmosService) -> web.Application:
 class Door:
     """Serves an account over HTTP."""
 
-    def __init__(self, service: CosmosService) -> None:
+    def __init__(self, service: Account) -> None:
         self._service = service
         self._authenticator = Authenticator(service.key)
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulator.cosmos.definition import definition_text
 from emulator.cosmos.errors import conflict, not_found
 from emulator.cosmos.indexes import create_declared_indexes
-from emulator.cosmos.model import Container, Database, definition_text
+from emulator.cosmos.model import Container, Database
 from emulator.cosmos.values import dump
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")

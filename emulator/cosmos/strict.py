@@ -65,7 +65,7 @@ def _has_composite_index(tree: ast.Query, container: Container) -> bool:
     policy = container.definition.get("indexingPolicy") or {}
     for composite in policy.get("compositeIndexes") or []:
         given = [
-            (parse_path(entry["path"]), str(entry.get("order", "")).lower() == "descending")
+            (parse_path(str(entry.get("path"))), str(entry.get("order")).lower() == "descending")
             for entry in composite
         ]
         if given in (wanted, mirrored):

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.cosmos.account import Account
 from emulator.cosmos.catalogue import Live
 from emulator.cosmos.errors import CosmosError, bad_request, stale_container
 from emulator.cosmos.items import Row
 from emulator.cosmos.model import Container
-from emulator.cosmos.service import CosmosService
 from emulator.cosmos.values import parse
 
 _BASE_HEADERS = {
@@ -53,7 +53,7 @@ class Call:
         origin: scheme and host by which the caller came.
     """
 
-    service: CosmosService
+    service: Account
     verb: str
     ids: list[str]
     headers: Mapping[str, str]

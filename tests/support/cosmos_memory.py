@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emulator.cosmos import items, store
+from emulator.cosmos.definition import container_definition
 from emulator.cosmos.items import Moment, Target, new_item
-from emulator.cosmos.model import container_definition
 from emulator.cosmos.query import QueryRequest, run_query
 from emulator.cosmos.sql.sqlite import configure
 from emulator.cosmos.values import parse

@@ -44,12 +44,14 @@ class Session:
         now: the instant of the query.
         is_careful: use the slow forms that are right for every value.
         bindings: what is bound to the statement.
+        subquery: what compiles a query within an expression.
     """
 
     parameters: Mapping[str, Any]
     now: datetime
     is_careful: bool = False
     bindings: Bindings = field(default_factory=Bindings)
+    subquery: "CompileSubquery | None" = None
     _aliases: int = 0
 
     def alias(self) -> str:
@@ -73,12 +75,10 @@ class Expressions:
         self,
         session: Session,
         scope: Scope,
-        subquery: CompileSubquery,
         intercept: Callable[[ast.Expr], Operand | None] | None = None,
     ) -> None:
         self.session = session
         self.scope = scope
-        self.subquery = subquery
         self._intercept = intercept
 
     def const(self, value: Any) -> Const:
@@ -268,7 +268,8 @@ class Expressions:
         return self.const(now.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z")
 
     def _subquery(self, expr: ast.Subquery) -> Operand:
-        return self.subquery(self, expr)
+        assert self.session.subquery is not None
+        return self.session.subquery(self, expr)
 
 
 def _check_arguments(values: list[Operand]) -> None:
