@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo start test lint lint-infra bench clean
+.PHONY: help demo start lab test lint lint-infra bench clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ demo: $(STAMP) ## run the sample orders through the whole pipeline and check eve
 
 start: $(STAMP) ## serve until Ctrl-C; data is kept in .local/
 	@$(BIN)/python -m emulator start --data-dir .local --settings local.settings.sample.json --seed samples/seed.json
+
+lab: $(STAMP) ## carry out the steps of docs/lab.md: keys, OAuth, limit and credit at the gateway
+	@$(BIN)/python -m lab
 
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest

@@ -10,6 +10,7 @@ Standard library only, so that it answers at once.
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 _TIMEOUT_S = 10
+DATA_VARIABLE = "EMULATOR_DATA_DIR"
 
 
 class NoAccess(Exception):
@@ -95,7 +97,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m emulator.access", description="Prints exports for calls of the gateway."
     )
-    parser.add_argument("--data-dir", type=Path, default=Path(".local"))
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get(DATA_VARIABLE, ".local")),
+        help=f"the emulator's (default: ${DATA_VARIABLE}, else .local)",
+    )
     parser.add_argument("--product", default="premium", help="basic or premium")
     parser.add_argument("--client", default="orders-operator", help="or orders-client")
     given = parser.parse_args(arguments)

@@ -1,0 +1,1 @@
+"""`make lab`: the local steps of docs/lab.md, carried out and judged one by one."""
