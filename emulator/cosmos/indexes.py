@@ -43,6 +43,9 @@ def create_declared_indexes(
             if column is not None:
                 descending = str(entry.get("order", "")).lower() == "descending"
                 columns.append(column + (" DESC" if descending else ""))
+        if columns and columns[-1].endswith(" DESC"):
+            # Ties go by age, in the direction of the last key.
+            columns.append("seq DESC")
         if columns:
             _create(connection, table, columns)
 
