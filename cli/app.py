@@ -1,6 +1,7 @@
 """The commands of `orders`. Each asks the API and prints; nothing is decided here."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from cli import exit_codes
 from cli.client import ApiError, OrdersApi, chunks
 from cli.context import Session, confirm_bulk, explain, reports_errors, session
 from cli.doctor import diagnose
+from cli.ingest import upload
 from cli.inputs import BadInput, parse_orders, read_text
 from cli.output import Output
 from cli.waiting import is_final, wait_for
@@ -24,6 +26,7 @@ dead_letters_app = typer.Typer(help="What could not be processed, and sending it
 app.add_typer(dead_letters_app, name="dead-letters", invoke_without_command=True)
 
 DEFAULT_URL = "http://localhost:8080"
+DEFAULT_INPUT_URL = "http://localhost:10000/devstoreaccount1/inputfiles"
 _BATCH_PREFIX = "batch:"
 _ENDED = ("processed", "rejected", "failed", "duplicates", "conflicts", "invalid")
 _COUNTS = ("total", *_ENDED, "running")
@@ -122,6 +125,27 @@ def _wait_submitted(run: Session, results: list[dict[str, Any]], timeout: float)
         raise typer.Exit(exit_codes.TIMED_OUT)
     if bad:
         raise typer.Exit(exit_codes.NOT_ALL_WELL)
+
+
+@app.command()
+@reports_errors
+def ingest(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file of orders.")],
+    name: Annotated[
+        str | None, typer.Option(help="The blob's name; the file's by default.")
+    ] = None,
+    container_url: Annotated[
+        str, typer.Option(envvar="ORDERS_INPUT_URL", help="The container's URL.")
+    ] = DEFAULT_INPUT_URL,
+) -> None:
+    """Upload a file of orders; it is taken up from there, order by order."""
+    run = session(context)
+    url = upload(path, name or path.name, container_url)
+    if run.output.as_json:
+        run.output.json({"url": url})
+    else:
+        run.output.table(("WHERE",), [(url,)])
 
 
 @app.command("list")

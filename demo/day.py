@@ -1,5 +1,6 @@
 """The day itself: send, wait, repair, look. Returns what was found beside what was expected."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.ingest import upload
 from demo import looking
 from demo.sending import Sender
 from demo.tally import Findings, count, discrepancies, unchanged
@@ -168,7 +170,7 @@ async def _day(run: _Run) -> Findings:
 async def _morning(
     run: _Run, sender: Sender, day: list[dict[str, Any]], batch: dict[str, Any]
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Everything that is new: single orders by their ways in, one batch, and three mistakes."""
+    """Everything new: single orders by their ways in, a file, a batch, and three mistakes."""
     first = [item for item in day if item["wave"] == 1]
     ids = [item["order"]["id"] for item in first]
     ids += sorted({order["id"] for order in batch["orders"]})
@@ -176,6 +178,10 @@ async def _morning(
     await sender.send_all(first, lambda: run.progress.advance(sending))
     for message in run.lines("messages.ndjson"):
         await sender.raw(message["text"])
+    dropped = run.samples / "file.json"
+    container = f"{run.doors.blob}/devstoreaccount1/inputfiles"
+    await asyncio.to_thread(upload, dropped, f"{run.samples.name}-day.json", container)
+    ids += [order["id"] for order in run.document(dropped.name)]
     location = (await sender.by_api(batch)).headers["Location"]
     following = run.progress.add_task("Processing", total=len(ids))
     states = await looking.wait_for_orders(

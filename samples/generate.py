@@ -9,6 +9,7 @@ Files:
         `wave` (1 comes before 2), `order` (the body) and `story` (why it is there).
     messages.ndjson: raw texts put on the queue that are not orders, with their `story`.
     batch.json: the one batch message.
+    file.json: the one file of orders, as it is dropped into the container `inputfiles`.
     reference.json: items of the container `reference`, which a deployment is seeded with.
     seed.json: the same, as `python -m emulator start --seed` takes them.
     expected.json: the counts at the end of the day.
@@ -240,6 +241,12 @@ def batch() -> dict[str, Any]:
     return {"batchId": "day-2026-11-20", "orders": orders}
 
 
+def dropped() -> list[Order]:
+    """One file of twenty orders."""
+    pick = random.Random(SEED + 2)
+    return [make_order(pick, number) for number in range(3001, 3021)]
+
+
 def reference() -> list[dict[str, Any]]:
     """Items of the container `reference` (partition key `/kind`)."""
     items: list[dict[str, Any]] = [
@@ -268,7 +275,7 @@ def expected() -> dict[str, int]:
     distinct = len({order["id"] for order in load})
     again = sum(1 for item in day if item["story"] == "sent again")
     other = [item for item in day if item["story"] == "same id, other content"]
-    singles = sum(1 for item in day if item["wave"] == 1)
+    singles = sum(1 for item in day if item["wave"] == 1) + len(dropped())
     return {
         "orders": singles + distinct,
         "processed": singles - refused + distinct - 2,
@@ -297,6 +304,7 @@ def files() -> dict[str, str]:
         "orders.ndjson": lines(submissions()),
         "messages.ndjson": lines(messages()),
         "batch.json": pretty(batch()),
+        "file.json": pretty(dropped()),
         "reference.json": pretty(reference()),
         "seed.json": pretty({"reference": reference()}),
         "expected.json": pretty(expected()),

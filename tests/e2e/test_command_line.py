@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,21 @@ import httpx
 import pytest
 
 from cli import exit_codes
+from emulator.launch import Doors
 from tests.support.orders import an_order
 from tests.support.pipeline import pipeline
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     running = pipeline(tmp_path_factory.mktemp("cli"))
-    doors = running.start()
-    yield f"{doors.host}/api"
+    yield running.start()
     assert running.stop() == 0
+
+
+@pytest.fixture
+def url(doors: Doors) -> str:
+    return f"{doors.host}/api"
 
 
 def orders(url: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -82,6 +88,21 @@ def test_a_failed_order_is_found_planned_and_replayed(url: str) -> None:
     assert "--yes" in refused.stderr
     assert told(orders(url, "--json", "replay", "CLI-BAD", "--reason", "x"))["attempt"] == 2
     assert orders(url, "wait", "CLI-BAD").returncode == exit_codes.OK
+
+
+def test_a_file_is_uploaded_and_its_orders_are_processed(
+    url: str, doors: Doors, tmp_path: Path
+) -> None:
+    path = tmp_path / "today.json"
+    path.write_text(json.dumps([an_order(id="CLI-FILE-1"), an_order(id="CLI-FILE-2")]))
+    place = ("--container-url", f"{doors.blob}/devstoreaccount1/inputfiles")
+    assert told(orders(url, "--json", "ingest", str(path), *place))["url"].endswith("/today.json")
+    deadline = time.monotonic() + 30
+    while orders(url, "show", "CLI-FILE-2").returncode != exit_codes.OK:
+        assert time.monotonic() < deadline, "the file was not taken up"
+    refused = orders(url, "ingest", str(path), "--name", "today.csv", *place)
+    assert refused.returncode == exit_codes.USAGE
+    assert ".json" in refused.stderr
 
 
 def test_dead_letters_are_listed_and_sent_back(url: str) -> None:
