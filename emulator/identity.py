@@ -18,7 +18,7 @@ from emulator.clock import Clock
 
 PATH = "/msi/token"
 _LIFETIME = timedelta(days=1)
-_API_VERSIONS = ("2019-08-01", "2017-09-01")
+_API_VERSION = "2019-08-01"
 
 
 class Identity:
@@ -44,8 +44,8 @@ class Identity:
         given = request.headers.get("X-IDENTITY-HEADER", "")
         if not hmac.compare_digest(given.encode(), self.secret.encode()):
             return _refusal(401, "The header X-IDENTITY-HEADER is missing or wrong.")
-        if request.query.get("api-version") not in _API_VERSIONS:
-            return _refusal(400, f"The api-version must be one of {', '.join(_API_VERSIONS)}.")
+        if request.query.get("api-version") != _API_VERSION:
+            return _refusal(400, f"The api-version must be {_API_VERSION}.")
         resource = request.query.get("resource")
         if not resource:
             return _refusal(400, "The parameter 'resource' is missing.")

@@ -6,6 +6,7 @@ gets its index. Paths written out in the indexing policy are hints, and get one 
 Source: specification, sections 6.5 (unique keys) and 8.4 (indexing).
 """
 
+import hashlib
 import sqlite3
 from typing import Any
 
@@ -88,13 +89,6 @@ def _create(
         return
     listed = ", ".join(columns)
     kind = "UNIQUE INDEX" if unique else "INDEX"
-    known = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql LIKE ?",
-        (table, f"%({listed})"),
-    ).fetchone()[0]
-    if known:
-        return
-    [(number,)] = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)
-    ).fetchall()
-    connection.execute(f"CREATE {kind} {table}_i{number} ON {table} ({listed})")
+    # The name says what is indexed, so the same columns are not indexed twice.
+    name = f"{table}_{hashlib.sha256(listed.encode()).hexdigest()[:16]}"
+    connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table} ({listed})")

@@ -7,12 +7,13 @@ Source: specification, sections 7, 8 and 10.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from emulator.cosmos.errors import bad_request, not_found, query_error
+from emulator.cosmos.errors import CosmosError, bad_request, not_found, query_error
 from emulator.cosmos.model import Container
 from emulator.cosmos.paging import (
     DEFAULT_PAGE,
@@ -33,6 +34,9 @@ from emulator.cosmos.sql.statement import Root
 from emulator.cosmos.sql.walk import has_aggregate, pinned_values
 from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import dump
+
+# The client gives up after 65 seconds; a query that nobody waits for must not hold a reader.
+_TIME_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -184,10 +188,15 @@ def _document(container: Container) -> Document:
 
 
 def _execute(connection: sqlite3.Connection, sql: str, bindings: dict[str, Any]) -> Iterator[Any]:
+    end = time.monotonic() + _TIME_LIMIT_S
+    # Asked every so many steps of SQLite; true stops the statement.
+    connection.set_progress_handler(lambda: time.monotonic() > end, 200_000)
     try:
         yield from connection.execute(sql, bindings)
     except sqlite3.OperationalError as error:
         raise _explained(error) from error
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _explained(error: sqlite3.OperationalError) -> Exception:
@@ -195,6 +204,10 @@ def _explained(error: sqlite3.OperationalError) -> Exception:
     text = str(error)
     if refused is not None:
         return refused
+    if text == "interrupted":
+        return CosmosError(
+            408, f"The query ran for more than {_TIME_LIMIT_S:.0f} seconds and was stopped."
+        )
     if "integer overflow" in text:
         return _Careful()
     if "no such table: c" in text:

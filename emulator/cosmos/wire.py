@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from emulator.cosmos.account import Account
 from emulator.cosmos.catalogue import Live
@@ -148,7 +149,7 @@ def answer_headers(reply: Reply, activity_id: str) -> dict[str, str]:
 def container_path(container: Container) -> str:
     """The path of a container by names, as a header can carry it."""
     path = f"dbs/{container.database.id}/colls/{container.id}"
-    return path if path.isascii() else path.encode("ascii", "backslashreplace").decode()
+    return path if path.isascii() and path.isprintable() else quote(path)
 
 
 def activity_id(given: str | None) -> str:

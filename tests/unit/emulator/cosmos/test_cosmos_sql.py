@@ -234,3 +234,16 @@ def test_generous_account_says_it_once(
 def test_time_of_a_query_is_that_of_the_account(container: MemoryContainer) -> None:
     assert container.query("SELECT VALUE GetCurrentTimestamp()") == [1795167000000]
     assert container.query("SELECT VALUE GetCurrentDateTime()") == ["2026-11-20T09:30:00.0000000Z"]
+
+
+def test_query_that_runs_too_long_is_stopped(
+    container: MemoryContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulator.cosmos.query._TIME_LIMIT_S", 0.0)
+    container.put({"id": "long", "list": list(range(300))})
+    text = "SELECT VALUE COUNT(1) FROM c JOIN x IN c.list JOIN y IN c.list WHERE x < y"
+    with pytest.raises(CosmosError) as refused:
+        container.query(text)
+    assert refused.value.status == 408
+    monkeypatch.undo()
+    assert container.query(text) == [44_850]
