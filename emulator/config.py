@@ -59,6 +59,7 @@ class Options:
     keep_going: bool = False
     gateway_tier: str = "classic"
     credit_mode: str = "ledger"
+    propagation_delay_s: float = 0.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -112,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         help="sliding window, token bucket, or by subscription only",
     )
     add("--credit-mode", choices=("ledger", "named-value"), default="ledger")
+    add(
+        *("--propagation-delay",),
+        type=float,
+        default=0.0,
+        help="seconds until the gateway sees a changed named value",
+    )
     add("--cosmos-port", type=_port, default=COSMOS_PORT, help="the Cosmos DB endpoint")
     add(
         *("--cosmos-tls-port",),
@@ -186,6 +193,7 @@ def _options(given: argparse.Namespace, here: Path) -> Options:
         gateway_port=given.gateway_port,
         gateway_tier=given.gateway_tier,
         credit_mode=given.credit_mode,
+        propagation_delay_s=given.propagation_delay,
         cosmos_port=given.cosmos_port,
         cosmos_tls_port=given.cosmos_tls_port,
         servicebus_port=given.servicebus_port,

@@ -176,5 +176,5 @@ def _deployed(options: GatewayOptions, provider: IdentityProvider) -> dict[str, 
 
 
 def _url(bind: str, runner: web.AppRunner) -> str:
-    port = runner.addresses[0][1]
-    return f"http://{bind}:{port}"
+    host = f"[{bind}]" if ":" in bind else bind
+    return f"http://{host}:{runner.addresses[0][1]}"

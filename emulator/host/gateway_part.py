@@ -5,6 +5,7 @@ the keys (`apim/gateway.json` in the data folder; places, no keys).
 """
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,20 @@ from emulator.host.doors import Door
 from emulator.host.errors import StartError
 from emulator.host.log import Log
 from emulator.private_files import write_json
+
+_CALLS = logging.getLogger("emulator.apim")
+
+
+class _CallLines(logging.Handler):
+    """One line of the host's log for each call; warnings come there by themselves."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.INFO)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            self._log.info(self.format(record), "Host.Gateway")
 
 
 def entities_path(options: Options) -> Path:
@@ -60,7 +75,11 @@ class GatewayPart:
             bind=options.address,
             tier=options.gateway_tier,
             credit_mode=options.credit_mode,
+            propagation_delay_s=options.propagation_delay_s,
         )
+        if options.verbose:
+            _CALLS.setLevel(logging.INFO)
+            _CALLS.addHandler(_CallLines(self._log))
         try:
             self._running = await start_gateway(
                 wanted, self._clock, self._faults, listener=door.socket
