@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from emulator.taskhub.inbox import Inbox
 from emulator.taskhub.state import Instance
 
-# How many resting instances are kept: enough that a busy hub rarely reads one back.
+# How many resting instances are kept, and how many characters of input and history they may have
+# together: enough that a busy hub rarely reads one back.
 _RESTING = 4096
+_RESTING_SIZE = 64 << 20
 
 
 @dataclass(slots=True, eq=False)
@@ -40,10 +42,13 @@ class Active:
 class Cache:
     """Actives by instance id."""
 
-    def __init__(self, resting: int = _RESTING) -> None:
+    def __init__(self, resting: int = _RESTING, resting_size: int = _RESTING_SIZE) -> None:
         self._limit = resting
+        self._size_limit = resting_size
         self._actives: dict[str, Active] = {}
-        self._resting: OrderedDict[str, None] = OrderedDict()
+        # Sizes of the resting, the longest at rest first.
+        self._resting: OrderedDict[str, int] = OrderedDict()
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._actives)
@@ -58,22 +63,24 @@ class Cache:
     def put(self, active: Active) -> Active:
         """Keep an active, in place of another of the same id."""
         self._actives[active.id] = active
-        self._resting.pop(active.id, None)
+        self._size -= self._resting.pop(active.id, 0)
         return active
 
     def drop(self, instance_id: str) -> None:
         """Forget an instance; whatever still runs for it finds itself alone."""
         self._actives.pop(instance_id, None)
-        self._resting.pop(instance_id, None)
+        self._size -= self._resting.pop(instance_id, 0)
 
     def wake(self, active: Active) -> None:
         """Note that an active has something to do."""
-        self._resting.pop(active.id, None)
+        self._size -= self._resting.pop(active.id, 0)
 
     def rest(self, active: Active) -> None:
         """Note that an active has nothing to do; too many of those are dropped."""
         if active.in_flight or active.inbox.unstored():
             return
-        self._resting[active.id] = None
-        while len(self._resting) > self._limit:
-            self._actives.pop(self._resting.popitem(last=False)[0], None)
+        self.wake(active)
+        self._resting[active.id] = 0 if active.instance is None else active.instance.size
+        self._size += self._resting[active.id]
+        while len(self._resting) > self._limit or self._size > self._size_limit:
+            self.drop(next(iter(self._resting)))

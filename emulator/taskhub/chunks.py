@@ -68,8 +68,7 @@ def fold(instance: Instance, rows: list[Row]) -> None:
     clock = None
     for events_text, marks_text in rows:
         events = decode_row_events(events_text)
-        instance.chunks.append(events_text)
-        instance.length += len(events)
+        instance.add_chunk(events_text, len(events))
         if marks_text is not None:
             apply_marks(instance, decode_marks(marks_text, instance.roots))
         for event in events:

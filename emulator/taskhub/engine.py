@@ -1,6 +1,6 @@
 """Runs instances: one turn at a time for each, many instances side by side.
 
-A turn takes what has arrived (`episode.prepare`), runs the orchestrator if there is news for it,
+A turn takes what has arrived (`turns.prepare`), runs the orchestrator if there is news for it,
 stores the plan in one transaction (`commits`) and only then sends what it says. Nothing polls:
 whoever puts something into an inbox wakes the instance. Bounded are the orchestrators that run, not
 the turns that wait for the disk, so that many turns share a commit.
@@ -282,8 +282,7 @@ class Engine:
             active.in_flight = set()
             instance = active.instance
         elif events is not None:
-            instance.chunks.append(events)
-            instance.length += len(plan.history)
+            instance.add_chunk(events, len(plan.history))
         instance.turn += 1
 
     def _send(self, active: Active, outgoing: Outgoing, saved: Saved) -> None:

@@ -144,7 +144,7 @@ class Instance:
         key: the stored row's number.
         turn: how many commits changed it; a commit states the turn it builds on.
         chunks: the history, one JSON text for each stored episode.
-        length: how many events the history has.
+        length: how many events the history has; `size`: how many characters input and history are.
         log, log_ids: the leaves of all replies so far, and their task ids (-1: none).
         open: tasks without a completion; `requests` finds the open entity calls by request id.
         roots: first attempts of tasks that may still be retried.
@@ -172,6 +172,7 @@ class Instance:
     verdict: Verdict | None = None
     chunks: list[str] = field(default_factory=list)
     length: int = 0
+    size: int = 0
     log: list[LeafKey] = field(default_factory=list)
     log_ids: list[int] = field(default_factory=list)
     next_id: int = 0
@@ -195,6 +196,15 @@ class Instance:
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
+
+    def __post_init__(self) -> None:
+        self.size = len(self.input or "")
+
+    def add_chunk(self, text: str, count: int) -> None:
+        """Add an episode's events to the history."""
+        self.chunks.append(text)
+        self.length += count
+        self.size += len(text)
 
     def history(self) -> list[Event]:
         """All committed events, marked as played."""

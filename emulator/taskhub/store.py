@@ -11,7 +11,7 @@ Leaves out: what the rows mean (`chunks`, `episode`), rewinding (`rewinding`), e
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -245,13 +245,16 @@ def _child_refused(start: Start, at: int, status: str) -> Message:
 
 
 def add_message(db: sqlite3.Connection, key: int, message: Message) -> Message:
-    """Store a message; returns it with its row."""
+    """Store a message; returns it as it is then, with its row.
+
+    The message that was given stays as it was: the transaction may yet be undone.
+    """
     body = None if message.event is None else encode_event(message.event)
-    message.seq = db.execute(
+    seq = db.execute(
         "INSERT INTO inbox (instance, execution_id, kind, at, event) VALUES (?, ?, ?, ?, ?)",
         (key, message.execution_id, message.kind, message.at, body),
     ).lastrowid
-    return message
+    return replace(message, seq=seq)
 
 
 def encode_event(event: Event) -> str:

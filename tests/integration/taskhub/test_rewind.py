@@ -1,10 +1,13 @@
 """Failed instances that are taken back to before their failure, through the real library."""
 
 import asyncio
+from contextlib import suppress
 
 import azure.durable_functions as df
 import pytest
 
+from emulator.database import StorageError
+from emulator.faults import FaultRule, Faults
 from emulator.taskhub.errors import Refused
 from tests.support.hub_harness import running_hub
 from tests.support.inprocess_invoker import InProcessInvoker
@@ -199,6 +202,24 @@ async def test_attempt_that_failed_after_the_verdict_is_kept_over_a_restart(path
         await hub.hub.client.rewind(one, "healed")
         assert await hub.output(one) == ["a is well", "b is well", "c"]
     assert sick.calls.count("b") == 2
+
+
+async def test_attempt_that_is_kept_bears_a_disk_that_refuses(tmp_path, invoker, sick):
+    for number in range(8):
+        faults = Faults()
+        faults.add(FaultRule("taskhub.commit.before", "fail", after=number + 1, message="full"))
+        sick.healed = False
+        sick.calls.clear()
+        async with running_hub(tmp_path / f"{number}.db", invoker, faults=faults) as hub:
+            one = await hub.start("two_fail")
+            assert (await hub.ended(one)).status == "Failed"
+            sick.healed = True
+            with suppress(StorageError):
+                await hub.hub.client.rewind(one, "healed")
+            if (await hub.snapshot(one)).status == "Failed":
+                await hub.hub.client.rewind(one, "healed")
+            assert await hub.output(one) == ["a is well", "b is well", "c"]
+        assert sick.calls.count("b") == 2
 
 
 async def test_bug_in_the_code_is_run_again_with_the_code_mended(path):

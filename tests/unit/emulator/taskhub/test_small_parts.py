@@ -15,7 +15,7 @@ from emulator.taskhub.inbox import Message, MessageKind
 from emulator.taskhub.names import find_name
 from emulator.taskhub.pauses import pause_s
 from emulator.taskhub.queries import Snapshot
-from emulator.taskhub.state import Retry
+from emulator.taskhub.state import Instance, Retry
 from emulator.taskhub.status import as_json, body_of, history_for_readers
 from emulator.taskhub.versions import Fit, compare, fit_of
 
@@ -212,3 +212,15 @@ def test_cache_drops_what_has_rested_longest_but_nothing_that_is_needed():
         cache.rest(cache.put(Active(f"more {n}")))
     assert cache.holds(actives[3])
     assert len(cache) == 5
+
+
+def test_cache_is_bounded_by_size_too():
+    cache = Cache(resting=100, resting_size=1000)
+    for n in range(20):
+        instance = Instance(n, str(n), "e", "order", None, "x" * 100)
+        cache.rest(cache.put(Active(str(n), instance)))
+    assert len(cache) == 10
+    assert cache.get("19") is not None
+    huge = Instance(99, "huge", "e", "order", None, "x" * 5000)
+    cache.rest(cache.put(Active("huge", huge)))
+    assert len(cache) == 0
