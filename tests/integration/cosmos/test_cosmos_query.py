@@ -327,7 +327,20 @@ async def test_constants_mean_the_same_as_stored_values(things: Face) -> None:
     assert wrong == {}
 
 
-PARAMETERS = [None, True, False, 0, 3, -2.5, "", "text", "text\0", "text\0more", [1, [2]], {"k": {"m": None}}]
+PARAMETERS = [
+    None,
+    True,
+    False,
+    0,
+    3,
+    -2.5,
+    "",
+    "text",
+    "text\0",
+    "text\0more",
+    [1, [2]],
+    {"k": {"m": None}},
+]
 
 
 async def test_parameters_of_each_type(things: Face) -> None:
