@@ -4,10 +4,13 @@ import base64
 import hashlib
 import json
 import re
+import tomllib
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pathspec import GitIgnoreSpec
 
 from domain.payloads import PROCESS_BATCH, PROCESS_ORDER, REPLAY_FAILED
 from tests.support.fakes import Context, FakeHub, request, status
@@ -227,3 +230,11 @@ async def test_a_write_from_a_browser_needs_what_no_form_can_send(
     assert answer.status_code == expected
     if expected == 403:
         assert told(answer)["type"].endswith(":cross-site")
+
+
+def test_the_page_goes_to_azure_and_into_the_package() -> None:
+    root = Path(__file__).resolve().parents[3]
+    ignored = (root / ".funcignore").read_text(encoding="utf-8").splitlines()
+    assert not GitIgnoreSpec.from_lines(ignored).match_file("triggers/console.html")
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "*.html" in settings["tool"]["setuptools"]["package-data"]["triggers"]
