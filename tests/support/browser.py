@@ -36,8 +36,11 @@ class Visit:
     troubles: list[str] = field(default_factory=list)
 
     async def open(self, view: str = "orders") -> None:
-        """The console shows this view and is live."""
+        """The console shows this view with what belongs in it, and is live."""
+        # Beside the view alone nothing would be loaded anew.
+        await self.page.goto("about:blank")
         await self.page.goto(f"{self.base}/api/console#{view}")
+        await self.page.locator("main[aria-busy=false]").wait_for()
         await self.page.locator("#live[data-state=on]").wait_for()
 
     async def picture(self, name: str) -> None:
@@ -75,4 +78,4 @@ def _note(visit: Visit, message: Any) -> None:
 
 
 def _is_own(url: str, base: str) -> bool:
-    return url.startswith((base + "/", "data:"))
+    return url.startswith((base + "/", "data:", "about:"))
