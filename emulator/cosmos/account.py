@@ -11,8 +11,8 @@ Leaves out: the wire, authentication, throughput. Source: specification, section
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,6 +53,19 @@ def open_storage(path: Path, faults: Faults | None = None) -> Storage:
     return storage
 
 
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Say what SQLite's errors mean to a caller."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            # Deleted meanwhile.
+            raise not_found(OWNER_NOT_FOUND) from error
+        # A disk that is full, say; a change was undone by its savepoint.
+        raise StorageError(f"The data could not be read or written: {error}.") from error
+
+
 class Account:
     """One account.
 
@@ -85,7 +98,7 @@ class Account:
         """Load what exists and make what `infra/entities.json` names and is missing.
 
         Raises:
-            StorageError: the file cannot be opened.
+            StorageError: the file cannot be opened, or holds a container whose key differs.
             CosmosError: an entity is not a legal database or container.
         """
         if self._is_owner:
@@ -122,7 +135,15 @@ class Account:
             except CosmosError:
                 await self.create_container(database, body)
                 continue
-            if replaced_definition(live.container, body) != live.container.definition:
+            try:
+                is_changed = replaced_definition(live.container, body) != live.container.definition
+            except CosmosError as error:
+                raise StorageError(
+                    f"The container '{live.container.id}' exists with another definition than the "
+                    f"entities file gives it: {error.message} Change the file back, or start with "
+                    "another --data-dir."
+                ) from error
+            if is_changed:
                 await self.replace_container(live, body)
 
     def now_s(self) -> int:
@@ -217,20 +238,16 @@ class Account:
                 live.watermark.advance(done.result()[1])
 
         written.add_done_callback(tell)
-        try:
+        with _named_errors():
             return await asyncio.shield(written)
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                raise not_found(OWNER_NOT_FOUND) from error
-            # A disk that is full, say; the change was undone by its savepoint.
-            raise StorageError(f"The change could not be stored: {error}.") from error
 
-    def find(self, live: Live, target: Target) -> Row | None:
-        """The item that is meant, at its last committed version."""
+    def read(self, live: Live, target: Target) -> Row:
+        """The item that is meant, at its last committed version; 404 and 304 are raised."""
         container, now = live.container, self.now_s()
-        return self.storage.read_here(
-            lambda connection: items.find(connection, container, target, now)
-        )
+        with _named_errors():
+            return self.storage.read_here(
+                lambda connection: items.read(connection, container, target, now)
+            )
 
     async def query(self, live: Live, request: QueryRequest) -> Page:
         """A page of a query's answer."""
@@ -242,9 +259,10 @@ class Account:
     async def changes(self, live: Live, request: FeedRequest) -> list[Row]:
         """A page of the change feed."""
         container, now = live.container, self.now_s()
-        return await self.storage.read(
-            lambda connection: read_changes(connection, container, request, now)
-        )
+        with _named_errors():
+            return await self.storage.read(
+                lambda connection: read_changes(connection, container, request, now)
+            )
 
     # Expiry
 

@@ -14,7 +14,7 @@ from typing import Any
 from emulator.cosmos import items
 from emulator.cosmos.errors import CosmosError, partition_key_mismatch
 from emulator.cosmos.items import Moment, NewItem, Row, Target
-from emulator.cosmos.model import Container, item_text
+from emulator.cosmos.model import Container
 from emulator.cosmos.patch import Patch, apply_patch
 from emulator.cosmos.query import is_true_for
 from emulator.cosmos.values import parse
@@ -66,9 +66,9 @@ def apply(
         assert item is not None
         row, is_new = items.upsert(connection, container, item, target, moment)
         return Outcome(201 if is_new else 200, row)
-    row = items.existing(connection, container, target, moment.ts)
     if change.kind == "Read":
-        return Outcome(200, row)
+        return Outcome(200, items.read(connection, container, target, moment.ts))
+    row = items.existing(connection, container, target, moment.ts)
     if change.kind == "Delete":
         items.delete(connection, container, row)
         return Outcome(204, None)
@@ -91,7 +91,7 @@ def _patched(
     apply_patch(container, body, patch)
     if container.partition_key.of_item(body) != before:
         raise partition_key_mismatch()
-    return NewItem(body["id"], body, item_text(body))
+    return NewItem(body["id"], body, items.checked_text(body))
 
 
 def run_batch(

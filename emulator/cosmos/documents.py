@@ -14,7 +14,6 @@ from emulator.cosmos.changes import BatchFailed, Change, Outcome
 from emulator.cosmos.errors import (
     CosmosError,
     bad_request,
-    not_found,
     not_supported,
     too_large,
 )
@@ -80,11 +79,12 @@ async def read(call: Call) -> Reply:
     """Read one item; 304 where the caller has this version."""
     live = call.live()
     target = _target(call, live)
-    row = call.service.find(live, target)
-    if row is None:
-        raise not_found()
-    if target.if_none_match in ("*", row.etag):
-        return Reply(304, headers={"etag": row.etag}, live=live)
+    try:
+        row = call.service.read(live, target)
+    except CosmosError as error:
+        if error.status != 304:
+            raise
+        return Reply(304, headers=dict(error.headers), live=live)
     return item_reply(call, live, 200, row, live.watermark.lsn)
 
 

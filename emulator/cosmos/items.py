@@ -102,10 +102,19 @@ def new_item(container: Container, body: Any, epk: str) -> NewItem:
     name = check_id(body["id"], 1024)
     if container.partition_key.of_item(body) != epk:
         raise partition_key_mismatch()
+    return NewItem(name, body, checked_text(body))
+
+
+def checked_text(body: dict[str, Any]) -> str:
+    """The text in which a body is stored.
+
+    Raises:
+        CosmosError: 413 where it is over two MiB.
+    """
     text = item_text(body)
     if len(text) * 4 > MAX_BODY_BYTES and len(text.encode()) > MAX_BODY_BYTES:
         raise too_large()
-    return NewItem(name, body, text)
+    return text
 
 
 def next_lsn(connection: sqlite3.Connection, container: Container) -> int:
@@ -151,6 +160,20 @@ def existing(connection: sqlite3.Connection, container: Container, target: Targe
     if row is None:
         raise not_found()
     check_preconditions(row, target)
+    return row
+
+
+def read(connection: sqlite3.Connection, container: Container, target: Target, now: int) -> Row:
+    """The item that is meant.
+
+    Raises:
+        CosmosError: 404 where it is missing, 304 where the caller has this version.
+    """
+    row = find(connection, container, target, now)
+    if row is None:
+        raise not_found()
+    if target.if_none_match in ("*", row.etag):
+        raise CosmosError(304, "", headers={"etag": row.etag})
     return row
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from emulator.cosmos import items
 from emulator.cosmos.account import Account
 from emulator.cosmos.changes import Change
-from emulator.cosmos.errors import CosmosError, not_found
+from emulator.cosmos.errors import CosmosError
 from emulator.cosmos.feed import FeedPage, FeedRequest
 from emulator.cosmos.items import Row, Target
 from emulator.cosmos.model import Container
@@ -99,10 +99,7 @@ class CosmosService(Account):
         """A document with its system properties; 404 where it is missing."""
         live = self.catalogue.container(database, container)
         epk = live.container.partition_key.of_header(header_of(partition_key))
-        row = self.find(live, Target(item_id, epk))
-        if row is None:
-            raise not_found()
-        return _document(live.container, row)
+        return _document(live.container, self.read(live, Target(item_id, epk)))
 
     async def query_items(
         self,

@@ -18,6 +18,8 @@ from emulator.cosmos.sql import ast
 from emulator.cosmos.sql.builder import Builder
 
 MAX_QUERY_BYTES = 512 * 1024
+# The tree of a long query is large and rarely wanted again.
+_CACHED_LENGTH = 8 * 1024
 
 
 def parse_query(text: str) -> ast.Query:
@@ -28,7 +30,7 @@ def parse_query(text: str) -> ast.Query:
     """
     if len(text) > MAX_QUERY_BYTES:
         raise query_error("SC1000", "The SQL query text exceeded the maximum limit of 524288.")
-    return _parse(text)
+    return _parse(text) if len(text) <= _CACHED_LENGTH else _parse.__wrapped__(text)
 
 
 def warm_up() -> None:

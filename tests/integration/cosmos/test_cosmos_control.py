@@ -6,6 +6,7 @@ import pytest
 from aiohttp import ClientSession
 from azure.cosmos import PartitionKey, ThroughputProperties, exceptions
 
+from emulator.database import StorageError
 from tests.support.cosmos import Face, Sdk, Server, new_container
 
 KEY = PartitionKey(path="/id")
@@ -212,3 +213,22 @@ async def test_entities_are_provisioned_once_and_follow_their_file(
     after = await sdk.container("orders").do("read")
     assert after["_rid"] == before["_rid"]
     assert after["defaultTtl"] == -1
+    other = {"database": "shop", "containers": [{"name": "orders", "partitionKey": "/other"}]}
+    with pytest.raises(StorageError, match="'orders' exists with another definition"):
+        server.run(server.service._provision(other))
+
+
+async def test_container_deleted_beneath_a_call_is_not_found(sdk: Sdk, server: Server) -> None:
+    things = sdk.container("things")
+    await things.do("create_item", {"id": "a"})
+    table = server.service.catalogue.container("shop", "things").container.table
+    # As it looks between the commit of the delete and the moment the catalogue hears of it.
+    server.run(server.service.storage.write(lambda c: c.execute(f"DROP TABLE {table}")))
+    for call in (
+        things.do("read_item", "a", "a"),
+        things.do("upsert_item", {"id": "a"}),
+        things.query("SELECT * FROM c"),
+        things.all("query_items_change_feed", start_time="Beginning"),
+    ):
+        with pytest.raises(exceptions.CosmosResourceNotFoundError):
+            await call

@@ -203,6 +203,21 @@ async def test_batch_with_a_fresh_etag(orders: Face) -> None:
     assert results[0]["statusCode"] == 200
 
 
+async def test_batch_with_a_version_that_the_caller_has_says_so(orders: Face) -> None:
+    created = await orders.do("create_item", order("old"))
+    known = {"if_none_match_etag": created["_etag"]}
+    results = await orders.do("execute_item_batch", [("read", ("old",), known)], "c1")
+    assert [result["statusCode"] for result in results] == [304]
+
+
+async def test_patch_cannot_grow_an_item_beyond_two_mebibytes(orders: Face) -> None:
+    await orders.do("create_item", order("big", text="x" * 1_500_000))
+    more = [{"op": "add", "path": "/more", "value": "x" * 1_000_000}]
+    with pytest.raises(exceptions.CosmosHttpResponseError) as refused:
+        await orders.do("patch_item", "big", "c1", more)
+    assert refused.value.status_code == 413
+
+
 async def test_batches_that_are_too_small_or_too_large(orders: Face) -> None:
     hundred = [("upsert", (order(str(number)),)) for number in range(100)]
     assert len(await orders.do("execute_item_batch", hundred, "c1")) == 100

@@ -441,7 +441,7 @@ async def test_order_by_several_keys_and_expressions(things: Face) -> None:
         ("c.g DESC, c.n ASC", ["b1", "b2", "b3", "a1", "a2", "a3"]),
         ("c.n DESC, c.g", ["a3", "b3", "a2", "b2", "a1", "b1"]),
         ("c.id DESC", ["b3", "b2", "b1", "a3", "a2", "a1"]),
-        ("c._ts, c.id", ["a1", "a2", "a3", "b1", "b2", "b3"]),
+        ("c._attachments, c.id", ["a1", "a2", "a3", "b1", "b2", "b3"]),
         ("LENGTH(c.g), c.n * -1, c.g", ["a3", "b3", "a2", "b2", "a1", "b1"]),
     ):
         assert await things.query(f"SELECT VALUE c.id FROM c ORDER BY {order}") == expected
