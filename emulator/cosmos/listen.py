@@ -8,6 +8,7 @@ from aiohttp import web
 from emulator.cosmos.account import Account
 from emulator.cosmos.server import create_app
 from emulator.cosmos.tls import server_context
+from emulator.identity import Identity
 
 
 @dataclass
@@ -34,16 +35,18 @@ async def listen(
     port: int = 8081,
     tls_port: int | None = None,
     certificates: Path | None = None,
+    identity: Identity | None = None,
 ) -> Listener:
     """Serve an account; a port of 0 is any free one.
 
     Args:
         tls_port: the port for https; None leaves it out.
         certificates: where the certificate is kept.
+        identity: a managed identity to serve on the same ports.
     Raises:
         OSError: a port is taken.
     """
-    runner = web.AppRunner(create_app(service), access_log=None, shutdown_timeout=5.0)
+    runner = web.AppRunner(create_app(service, identity), access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     try:
         plain = web.TCPSite(runner, "127.0.0.1", port)

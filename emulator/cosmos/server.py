@@ -16,6 +16,7 @@ from emulator.cosmos.routes import route
 from emulator.cosmos.wire import Call, Reply, activity_id, answer_headers, error_reply
 from emulator.database import StorageError
 from emulator.faults import InjectedFault
+from emulator.identity import Identity
 
 _log = logging.getLogger(__name__)
 # Larger than an item may be, so that the answer to one that is too large can be 413.
@@ -23,9 +24,11 @@ _MAX_REQUEST = 8 * 1024 * 1024
 _FAULT_POINT = "cosmos.request"
 
 
-def create_app(service: Account) -> web.Application:
-    """The application that serves an account."""
+def create_app(service: Account, identity: Identity | None = None) -> web.Application:
+    """The application that serves an account, and a managed identity beside it if one is given."""
     app = web.Application(client_max_size=_MAX_REQUEST)
+    if identity is not None:
+        app.add_routes(identity.routes())
     app.router.add_route("*", "/{path:.*}", Door(service).handle)
     return app
 

@@ -20,6 +20,7 @@ from azure.cosmos import PartitionKey
 from emulator.clock import Clock
 from emulator.cosmos import EMULATOR_KEY, CosmosService, Listener, listen
 from emulator.faults import FaultRule, Faults
+from emulator.identity import Identity
 
 T = TypeVar("T")
 SHOP: dict[str, Any] = {
@@ -75,6 +76,7 @@ def running_server(
     *,
     clock: Clock | None = None,
     with_tls: bool = False,
+    identity: Identity | None = None,
 ) -> Iterator[Server]:
     """An endpoint on free ports; stopped, without any clean-up of its data, at the end."""
     loop = asyncio.new_event_loop()
@@ -85,7 +87,11 @@ def running_server(
     async def start() -> None:
         await server.service.start(entities)
         server.listener = await listen(
-            server.service, port=0, tls_port=0 if with_tls else None, certificates=folder
+            server.service,
+            port=0,
+            tls_port=0 if with_tls else None,
+            certificates=folder,
+            identity=identity,
         )
 
     async def stop() -> None:

@@ -121,7 +121,7 @@ FILTERED = "SELECT * FROM c WHERE c.status='rejected' ORDER BY c._ts DESC OFFSET
 async def main(items: int) -> None:
     """The whole table."""
     with tempfile.TemporaryDirectory() as folder:
-        async with endpoint_process(Path(folder)) as endpoint:
+        async with endpoint_process(Path(folder), checkpoint_pages=2000) as endpoint:
             url = endpoint.url
             await run(url, "upsert, filling", upsert, 64, items)
             for connections in (1, 8, 16, 64):

@@ -1,6 +1,6 @@
 """The Cosmos DB endpoint in a process of its own, to be killed, and raw requests to it.
 
-Run as `python -m tests.support.cosmos_process FOLDER [FAULT]`; prints its port when it serves.
+Run as `python -m tests.support.cosmos_process FOLDER PAGES [FAULT]`; prints where it serves.
 """
 
 import asyncio
@@ -37,9 +37,15 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def endpoint_process(folder: Path, fault: dict[str, Any] | None = None) -> Any:
-    """A process that serves a folder; killed at the end if it still runs."""
-    arguments = ["-m", "tests.support.cosmos_process", str(folder)]
+async def endpoint_process(
+    folder: Path, fault: dict[str, Any] | None = None, *, checkpoint_pages: int = 20
+) -> Any:
+    """A process that serves a folder; killed at the end if it still runs.
+
+    Args:
+        checkpoint_pages: how often the log is copied into the file; few, so that kills meet it.
+    """
+    arguments = ["-m", "tests.support.cosmos_process", str(folder), str(checkpoint_pages)]
     if fault is not None:
         arguments.append(json.dumps(fault))
     process = await asyncio.create_subprocess_exec(
@@ -77,14 +83,16 @@ async def put_item(
         return answer.status, await answer.json()
 
 
-async def _serve(folder: Path, rules: list[str]) -> None:
+async def _serve(folder: Path, checkpoint_pages: int, rules: list[str]) -> None:
     faults = Faults([parse_rule(json.loads(rule)) for rule in rules])
     service = CosmosService(folder / "cosmos.db", faults=faults)
     await service.start(SHOP)
+    pragma = f"PRAGMA wal_autocheckpoint={checkpoint_pages:d}"
+    await service.storage.write(lambda connection: connection.execute(pragma).fetchone())
     listener = await listen(service, port=0)
     print(listener.http, flush=True)  # noqa: T201 - the parent reads it
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2:]))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import azure.identity
 import azure.identity.aio
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from azure.core.exceptions import ServiceRequestError
 from azure.cosmos import CosmosClient, exceptions
 
@@ -22,26 +23,18 @@ BOTH = pytest.mark.parametrize("kind", ["sync", "aio"])
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[Server]:
-    with running_server(tmp_path, with_tls=True) as running:
-        yield running
+def identity() -> Identity:
+    return Identity()
 
 
 @pytest.fixture
-async def identity(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Identity]:
-    """A managed identity that the environment points to, and nothing else does."""
-    given = Identity()
-    app = web.Application()
-    app.add_routes(given.routes())
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    for name, value in given.settings(origin).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
-    yield given
-    await runner.cleanup()
+def secure(tmp_path: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """An endpoint with https, and an environment whose only identity is served beside it."""
+    with running_server(tmp_path, with_tls=True, identity=identity) as running:
+        for name, value in identity.settings(running.url).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+        yield running
 
 
 async def use(url: str, kind: str, credential: object) -> None:
@@ -85,10 +78,10 @@ async def test_default_credential_over_https(secure: Server, identity: Identity,
         await use(secure.listener.https, kind, azure.identity.DefaultAzureCredential())
 
 
-async def test_token_over_http_is_refused_by_the_client(server: Server, identity: Identity) -> None:
+async def test_token_over_http_is_refused_by_the_client(secure: Server) -> None:
     async with azure.identity.aio.DefaultAzureCredential() as credential:
         with pytest.raises(ServiceRequestError, match="non-TLS"):
-            await use(server.url, "aio", credential)
+            await use(secure.url, "aio", credential)
 
 
 async def test_connection_string(server: Server) -> None:
@@ -114,15 +107,27 @@ async def test_missing_authorization_is_unauthorized(server: Server) -> None:
     assert "Required Header authorization is missing" in body["message"]
 
 
-async def test_identity_with_a_wrong_secret_gets_no_token(identity: Identity) -> None:
+async def test_identity_gives_tokens_to_who_knows_its_secret(
+    secure: Server, identity: Identity
+) -> None:
     url = os.environ["IDENTITY_ENDPOINT"]
     query = {"api-version": "2019-08-01", "resource": "https://localhost"}
-    async with ClientSession() as session:
-        async with session.get(url, params=query) as answer:
-            assert answer.status == 401
-        headers = {"X-IDENTITY-HEADER": identity.secret}
-        async with session.get(url, params=query, headers=headers) as answer:
-            token = await answer.json()
+    known = {"X-IDENTITY-HEADER": identity.secret}
+
+    async def ask(headers: dict[str, str], **changes: str | None) -> tuple[int, Any]:
+        params = {name: v for name, v in {**query, **changes}.items() if v is not None}
+        async with (
+            ClientSession() as session,
+            session.get(url, params=params, headers=headers) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    assert (await ask({}))[0] == 401
+    assert (await ask({"X-IDENTITY-HEADER": "wrong"}))[0] == 401
+    assert (await ask(known, **{"api-version": "2000-01-01"}))[0] == 400
+    assert (await ask(known, resource=None))[0] == 400
+    status, token = await ask(known)
+    assert status == 200
     assert token["resource"] == "https://localhost"
     assert token["access_token"]
     assert int(token["expires_on"]) > time.time()
