@@ -16,11 +16,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emulator.faults import Faults
+from emulator.faults import Faults, InjectedFault
 
 T = TypeVar("T")
 
@@ -196,7 +197,9 @@ class Database:
             failure = StorageError(_explain(self._path, error))
             failure.__cause__ = error
             return [(None, failure) for _ in group]
-        self._faults.at_sync(f"{self._name}.commit.after")
+        # What is on disk cannot fail any more: only `die` and `delay` mean something here.
+        with suppress(InjectedFault):
+            self._faults.at_sync(f"{self._name}.commit.after")
         return outcomes
 
 
