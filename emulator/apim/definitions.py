@@ -35,6 +35,7 @@ class Definitions:
     Attributes:
         documents: the policy documents by kind and id of their scope (`("global", "")`).
         named_values: those with a value in the definitions.
+        secrets: the names of those whose values are not shown.
         subscriptions: entries of entities.json, without keys.
     """
 
@@ -43,6 +44,7 @@ class Definitions:
     backends: dict[str, Backend]
     documents: dict[tuple[str, str], Document]
     named_values: dict[str, str]
+    secrets: frozenset[str]
     subscriptions: tuple[dict[str, Any], ...]
     openapi: dict[str, dict[str, Any]]
 
@@ -90,6 +92,7 @@ def _load(
         {e["name"]: _backend(e, backend_origin) for e in management.get("backends", ())},
         documents,
         {e["name"]: e["value"] for e in management.get("namedValues", ()) if "value" in e},
+        frozenset(e["name"] for e in management.get("namedValues", ()) if e.get("secret")),
         tuple(management.get("subscriptions", ())),
         openapi,
     )

@@ -78,7 +78,9 @@ class Gateway:
             config.entities, config.infra, config.backend_origin, variant
         )
         values = {**self.definitions.named_values, **config.named_values}
-        self.named_values = NamedValues(config.data / "named-values.json", values, self._accept)
+        self.named_values = NamedValues(
+            config.data / "named-values.json", values, self.definitions.secrets, self._accept
+        )
         self.subscriptions = Subscriptions(
             config.data / "subscriptions.json", self.definitions.subscriptions, clock
         )

@@ -7,7 +7,7 @@ substituted again. Other double braces, such as a Liquid template's, are left al
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from emulator.apim.model import NamedValue
@@ -50,21 +50,30 @@ class NamedValues:
     Args:
         path: the file of the changes.
         defined: the values of the definitions.
+        secrets: names whose values are not shown.
         accept: called with all values before a change is kept; raises InvalidNamedValue if the
             policies cannot be loaded with them.
     """
 
     def __init__(
-        self, path: Path, defined: Mapping[str, str], accept: Callable[[dict[str, str]], None]
+        self,
+        path: Path,
+        defined: Mapping[str, str],
+        secrets: Collection[str],
+        accept: Callable[[dict[str, str]], None],
     ) -> None:
         self._path = path
+        self._secrets = secrets
         self._accept = accept
         self._lock = asyncio.Lock()
         self._changed: dict[str, NamedValue] = {}
         for name, entry in (read_json(path) or {}).items():
-            self._changed[name] = NamedValue(name, entry["value"], etag=entry["etag"])
-        self._all = {name: NamedValue(name, value) for name, value in defined.items()}
+            self._changed[name] = self._entry(name, entry["value"], entry["etag"])
+        self._all = {name: self._entry(name, value, '"1"') for name, value in defined.items()}
         self._all.update(self._changed)
+
+    def _entry(self, name: str, value: str, etag: str) -> NamedValue:
+        return NamedValue(name, value, name in self._secrets, etag)
 
     def all(self) -> list[NamedValue]:
         """Every named value, by name."""
@@ -90,7 +99,7 @@ class NamedValues:
             present = self._all.get(name)
             if if_match != "*" and (present is None or present.etag != if_match):
                 raise StaleEtag
-            entry = NamedValue(name, value, etag=f'"{uuid.uuid4().hex[:16]}"')
+            entry = self._entry(name, value, f'"{uuid.uuid4().hex[:16]}"')
             self._accept({**self.texts(), name: value})
             changed = {**self._changed, name: entry}
             await asyncio.to_thread(

@@ -10,7 +10,7 @@ import jwt
 import pytest
 import yaml
 
-from tests.support.gateway import CLIENT, OPERATOR, Stage, running_gateway
+from tests.support.gateway import CLIENT, OPERATOR, Stage, entities_with, running_gateway
 
 VALUES = "/emulator/apim/named-values"
 JSON = {"Content-Type": "application/json"}
@@ -53,6 +53,19 @@ async def test_a_value_that_the_service_would_not_store_is_refused(
     refused = await _put(stage, "credit", value)
     assert (refused.status, refused.json()["error"]["code"]) == (400, "ValidationError")
     assert stage.gateway.named_values.texts()["credit"] == "0"
+
+
+async def test_a_secret_is_used_and_not_shown(tmp_path: Path) -> None:
+    def secret(management: dict[str, Any]) -> None:
+        for entry in management["namedValues"]:
+            entry["secret"] = entry["name"] == "credit"
+
+    async with running_gateway(tmp_path, entities=entities_with(secret)) as stage:
+        assert (await _put(stage, "credit", "7654321")).json()["value"] is None
+        assert "7654321" not in (await stage.send("GET", VALUES)).text
+        azure = await stage.send("GET", AZURE.format("credit"), await _identity(stage))
+        assert azure.json()["properties"] == {"displayName": "credit", "secret": True}
+        assert stage.gateway.named_values.texts()["credit"] == "7654321"
 
 
 async def test_a_value_that_breaks_a_policy_is_refused_and_nothing_changes(stage: Stage) -> None:
