@@ -114,38 +114,15 @@ async def start_gateway(
     folder.mkdir(parents=True, exist_ok=True)
     # The first start makes an RSA key, which takes a moment.
     provider = await asyncio.to_thread(IdentityProvider, folder, clock)
-    config = GatewayConfig(
-        options.entities,
-        options.infra,
-        folder,
-        options.host_origin,
-        {**_deployed(options, provider), **options.named_values},
-        options.tier,
-        options.credit_mode,
-        options.propagation_delay_s,
-        trace=options.trace,
-    )
+    config = _config(options, provider, folder)
     gateway = Gateway(config, clock=clock, identity=provider, faults=faults, monotonic=monotonic)
     app = create_app(gateway, routes(provider, clock, IDENTITY))
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        max_line_size=URL_LIMIT,
-        max_field_size=HEADERS_LIMIT,
-    )
-    await runner.setup()
-    if listener is not None:
-        await web.SockSite(runner, listener).start()
-    else:
-        await web.TCPSite(runner, options.bind, options.port).start()
+    runner = await _listen(app, options, listener)
     url = _url(options.bind, runner)
-    gateway.outbound.routes.update(
-        {
-            "https://login.microsoftonline.com/": f"{url}{IDENTITY}/",
-            "https://management.azure.com/": f"{url}{MANAGEMENT}/",
-        }
-    )
+    gateway.outbound.routes |= {
+        "https://login.microsoftonline.com/": f"{url}{IDENTITY}/",
+        "https://management.azure.com/": f"{url}{MANAGEMENT}/",
+    }
     await gateway.start()
     _log.info("Subscription keys are in %s", gateway.subscriptions.path)
     return RunningGateway(
@@ -157,6 +134,39 @@ async def start_gateway(
         provider,
         runner,
     )
+
+
+def _config(options: GatewayOptions, provider: IdentityProvider, folder: Path) -> GatewayConfig:
+    return GatewayConfig(
+        options.entities,
+        options.infra,
+        folder,
+        options.host_origin,
+        {**_deployed(options, provider), **options.named_values},
+        options.tier,
+        options.credit_mode,
+        options.propagation_delay_s,
+        trace=options.trace,
+    )
+
+
+async def _listen(
+    app: web.Application, options: GatewayOptions, listener: socket.socket | None
+) -> web.AppRunner:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        # Bodies are passed on as they were sent.
+        auto_decompress=False,
+        max_line_size=URL_LIMIT,
+        max_field_size=HEADERS_LIMIT,
+    )
+    await runner.setup()
+    if listener is not None:
+        await web.SockSite(runner, listener).start()
+    else:
+        await web.TCPSite(runner, options.bind, options.port).start()
+    return runner
 
 
 def _deployed(options: GatewayOptions, provider: IdentityProvider) -> dict[str, str]:

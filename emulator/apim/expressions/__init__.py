@@ -2,7 +2,7 @@
 
 `compile_text` is called once, when policies are loaded; the `Expression` it makes runs for each
 call. There is no translation to Python source and no `eval`: text becomes tokens (`lexer`), a tree
-(`parser`), typed closures (`compiler`) over the members listed in `library`.
+(`parser`), typed closures (`compiler`, `statements`) over the members listed in `library`.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from emulator.apim.expressions.compiler import Compiler
 from emulator.apim.expressions.errors import ExpressionError, ExpressionFailure
 from emulator.apim.expressions.parser import parse_block, parse_expression
+from emulator.apim.expressions.statements import BlockCompiler
 from emulator.apim.expressions.types import Type
 from emulator.apim.expressions.values import Frame
 
@@ -61,7 +61,7 @@ def compile_text(text: str) -> Expression:
     Raises:
         ExpressionError: it cannot be understood, or uses what is not supported.
     """
-    compiler = Compiler()
+    compiler = BlockCompiler()
     inner = text[2:-1]
     try:
         if text.startswith("@("):

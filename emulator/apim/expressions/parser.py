@@ -14,29 +14,22 @@
 Binary operators have C#'s precedence. Whatever else C# has is an error that names the place.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 from emulator.apim.expressions import syntax as s
 from emulator.apim.expressions.errors import ExpressionError
 from emulator.apim.expressions.lexer import Token, tokenize
+from emulator.apim.expressions.reader import LITERALS, TokenReader
 from emulator.apim.expressions.types import (
-    BOOL,
     CHAR,
     DOUBLE,
     INT,
-    NULL,
     STRING,
-    TYPE_NAMES,
     Type,
     alias,
-    array,
-    nullable,
-    unqualified,
 )
 
-# Beyond it neither a person nor this parser's own stack is served.
-DEPTH_LIMIT = 50
+# A chain of operators or members is a deep tree, whatever it looks like.
 OPERATOR_LIMIT = 100
 _LEVELS = (
     ("||",),
@@ -47,14 +40,7 @@ _LEVELS = (
     ("*", "/", "%"),
 )
 _PRECEDENCE = {operator: level for level, names in enumerate(_LEVELS) for operator in names}
-_LITERALS = {"true": (True, BOOL), "false": (False, BOOL), "null": (None, NULL)}
 _KEYWORD_TYPES = {"string", "int", "bool", "double", "char", "object", "byte"}
-_REFUSED = frozenset(
-    """is as typeof sizeof switch case while do for goto try catch finally throw using lock await
-    async checked unchecked default delegate stackalloc ref this base const static nameof dynamic
-    break continue yield class struct enum unsafe fixed long float decimal short uint ulong
-    ushort sbyte""".split()  # noqa: SIM905 - a list of words
-)
 
 
 def parse_expression(text: str) -> s.Node:
@@ -74,59 +60,7 @@ def parse_block(text: str) -> s.Block:
     return s.Block(0, tuple(statements))
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token], depth: int = 0) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._depth = depth
-
-    # Tokens
-
-    def peek(self, ahead: int = 0) -> Token:
-        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
-
-    def _is(self, value: str, ahead: int = 0) -> bool:
-        token = self.peek(ahead)
-        return token.kind in ("op", "name") and token.value == value
-
-    def _take(self, value: str) -> bool:
-        if self._is(value):
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, value: str) -> None:
-        if not self._take(value):
-            raise self._unexpected(f"expected `{value}`")
-
-    def _identifier(self) -> str:
-        token = self.peek()
-        if token.kind != "name" or token.value in _REFUSED or token.value in _LITERALS:
-            raise self._unexpected("expected a name")
-        self._at += 1
-        return str(token.value)
-
-    def _unexpected(self, wanted: str) -> ExpressionError:
-        token = self.peek()
-        if token.kind == "end":
-            return ExpressionError(f"{wanted}, found the end", token.position)
-        if token.kind == "name" and token.value in _REFUSED:
-            return ExpressionError(f"`{token.value}` is not supported", token.position)
-        return ExpressionError(f"{wanted}, found `{token.value}`", token.position)
-
-    def finish(self) -> None:
-        if self.peek().kind != "end":
-            raise self._unexpected("expected the end")
-
-    def _nested(self, parse: Callable[[], s.Node]) -> s.Node:
-        self._depth += 1
-        if self._depth > DEPTH_LIMIT:
-            raise ExpressionError(f"nested deeper than {DEPTH_LIMIT}", self.peek().position)
-        try:
-            return parse()
-        finally:
-            self._depth -= 1
-
+class _Parser(TokenReader):
     # Statements
 
     def statement(self) -> s.Node:
@@ -193,54 +127,6 @@ class _Parser:
         value = self.expression()
         self._expect(";")
         return value
-
-    # Types
-
-    def _try_type(self) -> Type | None:
-        """A type of the type table; None, with nothing consumed, if there is none."""
-        start = self._at
-        path = []
-        while self.peek().kind == "name" and self.peek().value not in _REFUSED:
-            path.append(str(self.peek().value))
-            self._at += 1
-            if not (self._is(".") and self.peek(1).kind == "name"):
-                break
-            self._at += 1
-        name = unqualified(path) if path else None
-        if name is None or name not in TYPE_NAMES:
-            self._at = start
-            return None
-        kind = Type(name)
-        if self._is("<"):
-            arguments = self._try_type_arguments()
-            if arguments is None:
-                self._at = start
-                return None
-            # The only dictionaries of the library are those of headers and queries.
-            kind = kind if name == "Headers" else Type(name, arguments)
-        return self._suffixed(kind)
-
-    def _suffixed(self, kind: Type) -> Type:
-        if self._is("?") and (self._is(")", 1) or self._is("]", 1) or self._is(">", 1)):
-            self._at += 1
-            kind = nullable(kind)
-        while self._is("[") and self._is("]", 1):
-            self._at += 2
-            kind = array(kind)
-        return kind
-
-    def _try_type_arguments(self) -> tuple[Type, ...] | None:
-        start = self._at
-        self._expect("<")
-        arguments = []
-        while (kind := self._try_type()) is not None:
-            arguments.append(kind)
-            if self._take(">"):
-                return tuple(arguments)
-            if not self._take(","):
-                break
-        self._at = start
-        return None
 
     # Expressions
 
@@ -387,9 +273,9 @@ class _Parser:
             return node
         if self._take("new"):
             return self._new(token.position)
-        if token.kind == "name" and token.value in _LITERALS:
+        if token.kind == "name" and token.value in LITERALS:
             self._at += 1
-            value, kind = _LITERALS[str(token.value)]
+            value, kind = LITERALS[str(token.value)]
             return s.Literal(token.position, value, kind)
         return s.Name(token.position, self._identifier())
 
