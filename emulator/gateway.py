@@ -117,13 +117,18 @@ async def start_gateway(
     config = _config(options, provider, folder)
     gateway = Gateway(config, clock=clock, identity=provider, faults=faults, monotonic=monotonic)
     app = create_app(gateway, routes(provider, clock, IDENTITY))
-    runner = await _listen(app, options, listener)
+    # Clients first: a call may come in the moment the port is open.
+    await gateway.start()
+    try:
+        runner = await _listen(app, options, listener)
+    except OSError:
+        await gateway.stop()
+        raise
     url = _url(options.bind, runner)
     gateway.outbound.routes |= {
         "https://login.microsoftonline.com/": f"{url}{IDENTITY}/",
         "https://management.azure.com/": f"{url}{MANAGEMENT}/",
     }
-    await gateway.start()
     _log.info("Subscription keys are in %s", gateway.subscriptions.path)
     return RunningGateway(
         url,
