@@ -19,7 +19,6 @@ from emulator.host.admin import AdminApi, HostState
 from emulator.host.configuration import Configuration
 from emulator.host.doors import Door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
-from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
 from emulator.host.functions import Function, read_functions
@@ -30,6 +29,7 @@ from emulator.host.inputs import Inputs
 from emulator.host.invocations import Invocations, Request
 from emulator.host.keys import Keys
 from emulator.host.listeners import Assembler, Assembly
+from emulator.host.loading import load_app
 from emulator.host.log import Log
 from emulator.host.manual import manual_request
 from emulator.host.outputs import Outputs
@@ -37,7 +37,7 @@ from emulator.host.seed import put_seed, read_seed
 from emulator.host.services import Services
 from emulator.host.storage import Storage
 from emulator.host.worker_log import BridgeHandler, app_line
-from emulator.host.worker_model import AppLoadError, FunctionMetadata, WorkerOptions
+from emulator.host.worker_model import FunctionMetadata, WorkerOptions
 from emulator.host.worker_process import WorkerProcess
 from emulator.identity import Identity
 
@@ -112,7 +112,7 @@ class Host:
         )
         self._invocations = Invocations(worker, inputs.read, outputs.send, self._log)
         await self._serve(services, durable.prepare(LoggedWorker(worker, self._log)))
-        loaded = await self._load(worker)
+        loaded = await load_app(worker, configuration, self._log, self.state)
         assembler = Assembler(
             settings=configuration.settings,
             host_json=configuration.host_json,
@@ -207,36 +207,6 @@ class Host:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-    async def _load(self, worker: WorkerProcess) -> list[FunctionMetadata]:
-        """Start the worker and load the app."""
-        options, settings = self._configuration.options, self._configuration.settings
-        python = settings.get("languageWorkers:python:defaultExecutablePath")
-        try:
-            async with asyncio.timeout(options.timeout_s):
-                loaded = await worker.start(options.script_root, settings.environment, python)
-        except TimeoutError as error:
-            raise StartError(
-                f"The function app was not loaded within {options.timeout_s:g} seconds. What it "
-                "does at import must end; --timeout gives it longer."
-            ) from error
-        except AppLoadError as error:
-            return self._not_loaded(error)
-        except OSError as error:
-            raise StartError(f"The worker's Python cannot be started: {error}.") from error
-        self._log.info("Worker process started and initialized.", "Function.Host")
-        return loaded
-
-    def _not_loaded(self, error: AppLoadError) -> list[FunctionMetadata]:
-        """An app that cannot be loaded ends the start, unless the user wants to go on."""
-        text = f"Worker failed to load function app. {error}"
-        if error.trace:
-            text += f"\n{error.trace.rstrip()}"
-        if not self._configuration.options.keep_going:
-            raise StartError(text)
-        self.state.errors = (str(error),)
-        self._log.error(text)
-        return []
 
     def functions_by_name(self, name: str) -> Function | None:
         """A function by its exact name."""

@@ -50,12 +50,12 @@ def run(options: Options) -> int:
 
 
 async def _serve(options: Options) -> None:
-    stop = _on_signals()
     clock = Clock()
+    log = Log(clock, verbose=options.verbose, quiet=options.quiet)
+    stop = _on_signals(log)
     faults = read_faults(options)
     file = read_file_settings(options)
     doors: list[Door] = []
-    log = Log(clock, verbose=options.verbose, quiet=options.quiet)
     folder: DataFolder | None = None
     try:
         doors = _open_doors(options, wanted_port(options, file, os.environ))
@@ -101,18 +101,19 @@ async def _start_unless_stopped(host: Host, stop: asyncio.Event) -> bool:
     return False
 
 
-def _on_signals() -> asyncio.Event:
+def _on_signals(log: Log) -> asyncio.Event:
     """An event that SIGINT and SIGTERM set; the second of them ends the process at once."""
     stop = asyncio.Event()
 
-    def told() -> None:
+    def told(number: signal.Signals) -> None:
         if stop.is_set():
             os._exit(1)
+        log.info(f"{number.name} received: application is shutting down.", "Function.Host")
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told)
+        loop.add_signal_handler(number, told, number)
     return stop
 
 

@@ -240,6 +240,33 @@ async def test_keep_going_serves_without_functions(app: Path, tmp_path: Path) ->
         assert "ZeroDivisionError" in (await host.get("/admin/host/status")).json()["errors"][0]
 
 
+def test_interpreter_that_cannot_be_started_is_named(app: Path) -> None:
+    said = refused(app, languageWorkers__python__defaultExecutablePath="/nowhere/python")
+    assert said.startswith("The worker's Python cannot be started")
+    assert "/nowhere/python" in said
+
+
+async def test_worker_runs_in_the_activated_environment(tmp_path: Path) -> None:
+    source = """
+    import os
+    import azure.functions as func
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+    @app.route(route="which")
+    def which(req: func.HttpRequest) -> str:
+        return os.environ.get("STARTED_BY", "the emulator's own")
+    """
+    app = write_app(tmp_path / "app", source)
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nSTARTED_BY=venv exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    environment = {"VIRTUAL_ENV": str(tmp_path / "venv")}
+    async with running(app, tmp_path / "data", environment=environment) as host:
+        assert (await host.get("/api/which")).text == "venv"
+
+
 async def test_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     source = (
         APP

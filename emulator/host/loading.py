@@ -1,0 +1,63 @@
+"""Starts the worker and loads the app, with every way in which that fails as one clear text.
+
+Source of the texts for an app that cannot be loaded: the worker, and the host's line before it.
+"""
+
+import asyncio
+from pathlib import Path
+
+from emulator.host.admin import HostState
+from emulator.host.configuration import Configuration
+from emulator.host.errors import StartError
+from emulator.host.log import Log
+from emulator.host.settings import Settings
+from emulator.host.worker_model import AppLoadError, FunctionMetadata
+from emulator.host.worker_process import WorkerProcess
+
+
+async def load_app(
+    worker: WorkerProcess, configuration: Configuration, log: Log, state: HostState
+) -> list[FunctionMetadata]:
+    """Start the worker and load the app; none of its functions where the user wants to go on.
+
+    Raises:
+        StartError: the app cannot be loaded, or not in time.
+    """
+    options, settings = configuration.options, configuration.settings
+    try:
+        async with asyncio.timeout(options.timeout_s):
+            loaded = await worker.start(
+                options.script_root, settings.environment, worker_python(settings)
+            )
+    except TimeoutError as error:
+        raise StartError(
+            f"The function app was not loaded within {options.timeout_s:g} seconds. What it "
+            "does at import must end; --timeout gives it longer."
+        ) from error
+    except AppLoadError as error:
+        text = f"Worker failed to load function app. {error}"
+        if error.trace:
+            text += f"\n{error.trace.rstrip()}"
+        if not options.keep_going:
+            raise StartError(text) from error
+        state.errors = (str(error),)
+        log.error(text)
+        return []
+    except OSError as error:
+        raise StartError(f"The worker's Python cannot be started: {error}.") from error
+    log.info("Worker process started and initialized.", "Function.Host")
+    return loaded
+
+
+def worker_python(settings: Settings) -> str | None:
+    """The app's interpreter, where its packages are; None is the emulator's own.
+
+    Source: Core Tools, which take the setting and else the first Python on PATH. DIFFERS: of PATH,
+    only an activated virtual environment counts.
+    """
+    named = settings.get("languageWorkers:python:defaultExecutablePath")
+    if named:
+        return named
+    environment = settings.environment.get("VIRTUAL_ENV")
+    python = Path(environment) / "bin" / "python" if environment else None
+    return str(python) if python is not None and python.exists() else None
