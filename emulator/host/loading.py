@@ -16,7 +16,7 @@ from emulator.host.worker_process import WorkerProcess
 
 
 async def load_app(
-    worker: WorkerProcess, configuration: Configuration, log: Log, state: HostState
+    worker: WorkerProcess, configuration: Configuration, console: Log, state: HostState
 ) -> list[FunctionMetadata]:
     """Start the worker and load the app; none of its functions where the user wants to go on.
 
@@ -41,11 +41,11 @@ async def load_app(
         if not options.keep_going:
             raise StartError(text) from error
         state.errors = (str(error),)
-        log.error(text)
+        console.error(text)
         return []
     except OSError as error:
         raise StartError(f"The worker's Python cannot be started: {error}.") from error
-    log.info("Worker process started and initialized.", "Function.Host")
+    console.info("Worker process started and initialized.", "Function.Host")
     return loaded
 
 
