@@ -10,6 +10,7 @@ Leaves out: the wire, authentication, throughput. Source: specification, section
 # ruff: noqa: S608 - a container's table is named by its number, paths are checked, values are bound
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from emulator.cosmos.definition import container_definition, replaced_definition
 from emulator.cosmos.entities import container_bodies
 from emulator.cosmos.errors import OWNER_NOT_FOUND, CosmosError, not_found
 from emulator.cosmos.feed import FeedRequest, read_changes
+from emulator.cosmos.indexes import create_index
 from emulator.cosmos.items import Moment, Row, Target
 from emulator.cosmos.model import Container, Database, check_id
 from emulator.cosmos.query import Page, QueryRequest, run_query
@@ -37,6 +39,7 @@ from emulator.database import StorageError
 from emulator.faults import Faults
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _PURGE_EVERY_S = 5.0
 
 
@@ -64,6 +67,11 @@ def _named_errors() -> Iterator[None]:
             raise not_found(OWNER_NOT_FOUND) from error
         # A disk that is full, say; a change was undone by its savepoint.
         raise StorageError(f"The data could not be read or written: {error}.") from error
+
+
+def _log_failure(made: "asyncio.Future[None]") -> None:
+    if not made.cancelled() and made.exception() is not None:
+        _log.info("An index for a slow query could not be made: %s", made.exception())
 
 
 class Account:
@@ -252,9 +260,16 @@ class Account:
     async def query(self, live: Live, request: QueryRequest) -> Page:
         """A page of a query's answer."""
         container, now = live.container, self.clock.now()
-        return await self.storage.read(
+        page = await self.storage.read(
             lambda connection: run_query(connection, container, request, now, self._generosity)
         )
+        if page.index and live.wants_index(page.index):
+            # The next such query will find it; this one is answered now.
+            made = self.storage.submit(
+                partial(create_index, table=container.table, columns=page.index)
+            )
+            made.add_done_callback(_log_failure)
+        return page
 
     async def changes(self, live: Live, request: FeedRequest) -> list[Row]:
         """A page of the change feed."""

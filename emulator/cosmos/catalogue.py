@@ -1,5 +1,6 @@
 """The databases and containers that exist, in memory, found by name or by resource id."""
 
+from emulator.cosmos.autoindex import MAX_INDEXES, MIN_CHANGES
 from emulator.cosmos.errors import OWNER_NOT_FOUND, not_found
 from emulator.cosmos.feed import Watermark
 from emulator.cosmos.model import Container, Database
@@ -11,6 +12,16 @@ class Live:
     def __init__(self, container: Container, lsn: int) -> None:
         self.container = container
         self.watermark = Watermark(lsn)
+        self._indexes: set[tuple[str, ...]] = set()
+
+    def wants_index(self, columns: tuple[str, ...]) -> bool:
+        """Whether to make an index that a slow query asked for; says yes once for each."""
+        if columns in self._indexes or len(self._indexes) >= MAX_INDEXES:
+            return False
+        if self.watermark.lsn < MIN_CHANGES:
+            return False
+        self._indexes.add(columns)
+        return True
 
 
 class Catalogue:

@@ -8,6 +8,7 @@ Source: specification, sections 6.5 (unique keys) and 8.4 (indexing).
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from emulator.cosmos.definition import unique_keys
@@ -29,14 +30,14 @@ def create_declared_indexes(
     for paths in unique_keys(definition):
         columns = ["epk", *[f"coalesce({_text_column(path)}, 'null')" for path in paths]]
         try:
-            _create(connection, table, columns, unique=True)
+            create_index(connection, table, columns, unique=True)
         except sqlite3.IntegrityError:
             raise unique_key_conflict() from None
     policy = definition.get("indexingPolicy") or {}
     for entry in policy.get("includedPaths") or []:
         column = _hint(entry)
         if column is not None:
-            _create(connection, table, [column])
+            create_index(connection, table, [column])
     for composite in policy.get("compositeIndexes") or []:
         columns = []
         for entry in composite if isinstance(composite, list) else []:
@@ -48,7 +49,7 @@ def create_declared_indexes(
             # Ties go by age, in the direction of the last key.
             columns.append("seq DESC")
         if columns:
-            _create(connection, table, columns)
+            create_index(connection, table, columns)
 
 
 def _hint(entry: Any) -> str | None:
@@ -82,10 +83,11 @@ def _column(path: str) -> str | None:
     return None if text is None else f"json_extract(body, {text})"
 
 
-def _create(
-    connection: sqlite3.Connection, table: str, columns: list[str], *, unique: bool = False
+def create_index(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], *, unique: bool = False
 ) -> None:
-    if columns in (["ts"], ["id"]):
+    """Make an index on some columns unless there is one."""
+    if list(columns) in (["ts"], ["id"]):
         return
     listed = ", ".join(columns)
     kind = "UNIQUE INDEX" if unique else "INDEX"

@@ -51,16 +51,23 @@ def has_aggregate(query: ast.Query) -> bool:
     return any(contains_aggregate(item.expr) for item in query.items or ())
 
 
-def pinned_values(
-    query: ast.Query, parameters: Mapping[str, object], paths: tuple[tuple[str, ...], ...]
-) -> list[object] | None:
-    """The constants to which WHERE's top-level ANDs pin every path, or None."""
-    if query.where is None or not query.sources:
+def root_alias(query: ast.Query) -> str | None:
+    """The name by which a query calls whole items, or None where it starts from a part of them."""
+    if not query.sources:
         return None
     source = query.sources[0]
     if source.is_iteration or not isinstance(source.collection, ast.Name):
         return None
-    alias = source.alias or source.collection.name
+    return source.alias or source.collection.name
+
+
+def pinned_values(
+    query: ast.Query, parameters: Mapping[str, object], paths: tuple[tuple[str, ...], ...]
+) -> list[object] | None:
+    """The constants to which WHERE's top-level ANDs pin every path, or None."""
+    alias = root_alias(query)
+    if query.where is None or alias is None:
+        return None
     terms: list[ast.Expr] = [query.where]
     found: dict[tuple[str, ...], object] = {}
     while terms:
@@ -69,19 +76,22 @@ def pinned_values(
             terms.extend(term.operands)
         elif isinstance(term, ast.Binary) and term.operator == "=":
             for side, other in ((term.left, term.right), (term.right, term.left)):
-                path = _path(side, alias, parameters)
-                constant = _constant(other, parameters)
-                if path and constant is not None:
-                    found.setdefault(path, constant[0])
+                path = path_from(side, alias, parameters)
+                value = constant(other, parameters)
+                if path and value is not None:
+                    found.setdefault(path, value[0])
     if not all(path in found for path in paths):
         return None
     return [found[path] for path in paths]
 
 
-def _path(expr: ast.Expr, alias: str, parameters: Mapping[str, object]) -> tuple[str, ...] | None:
+def path_from(
+    expr: ast.Expr, alias: str, parameters: Mapping[str, object]
+) -> tuple[str, ...] | None:
+    """The names of a property's path from an alias, or None where it is no such path."""
     segments: list[str] = []
     while isinstance(expr, ast.Member):
-        key = _constant(expr.key, parameters)
+        key = constant(expr.key, parameters)
         if key is None or not isinstance(key[0], str):
             return None
         segments.append(key[0])
@@ -91,7 +101,8 @@ def _path(expr: ast.Expr, alias: str, parameters: Mapping[str, object]) -> tuple
     return None
 
 
-def _constant(expr: ast.Expr, parameters: Mapping[str, object]) -> tuple[object] | None:
+def constant(expr: ast.Expr, parameters: Mapping[str, object]) -> tuple[object] | None:
+    """A scalar that is known before the query runs, in a tuple; None where it is not."""
     if isinstance(expr, ast.Literal):
         value = expr.value
     elif isinstance(expr, ast.Parameter) and expr.name in parameters:

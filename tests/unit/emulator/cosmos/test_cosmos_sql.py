@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from emulator.cosmos.autoindex import wanted_columns
+from emulator.cosmos.catalogue import Live
 from emulator.cosmos.errors import CosmosError
+from emulator.cosmos.indexes import create_index
 from emulator.cosmos.paging import Position
 from emulator.cosmos.partition import EVERYTHING
 from emulator.cosmos.query import _root
@@ -234,6 +237,60 @@ def test_generous_account_says_it_once(
 def test_time_of_a_query_is_that_of_the_account(container: MemoryContainer) -> None:
     assert container.query("SELECT VALUE GetCurrentTimestamp()") == [1795167000000]
     assert container.query("SELECT VALUE GetCurrentDateTime()") == ["2026-11-20T09:30:00.0000000Z"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("SELECT * FROM c WHERE c.a = 1", ["json_extract(body, '$.a')"]),
+        ("SELECT * FROM c WHERE 'x' = c.a.b AND c.d = 1", ["json_extract(body, '$.a.b')"]),
+        ("SELECT * FROM r WHERE r.a IN (1, 2)", ["json_extract(body, '$.a')"]),
+        ("SELECT VALUE COUNT(1) FROM c WHERE c.a > @v", ["json_extract(body, '$.a')"]),
+        ("SELECT VALUE COUNT(1) FROM c WHERE c.a BETWEEN 1 AND 2", ["json_extract(body, '$.a')"]),
+        ("SELECT * FROM c WHERE c.a > 1", []),
+        ("SELECT * FROM c WHERE c.a != 1", []),
+        ("SELECT * FROM c WHERE c.a = 1 OR c.b = 2", []),
+        ("SELECT * FROM c WHERE c.a = null", []),
+        ("SELECT * FROM c WHERE c._ts = 1", []),
+        ("SELECT * FROM c WHERE c['q\"'] = 1", []),
+        ("SELECT * FROM x IN c.list WHERE x.a = 1", []),
+    ],
+)
+def test_slow_query_asks_for_the_index_it_lacks(text: str, columns: list[str]) -> None:
+    tree = parse_query(text)
+    found = wanted_columns(tree, {"@v": 1}, can_seek="COUNT" not in text)
+    assert list(found) == columns
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM c WHERE c.other = 'x'",
+        "SELECT VALUE COUNT(1) FROM c WHERE c.other > 3",
+        "SELECT * FROM c ORDER BY c.other",
+        "SELECT * FROM c ORDER BY c.other DESC",
+    ],
+)
+def test_index_that_was_asked_for_serves_the_query(text: str) -> None:
+    fresh = MemoryContainer()
+    before = steps(fresh, text)
+    assert "SEARCH" not in before
+    columns = wanted_columns(parse_query(text), {}, can_seek=False)
+    create_index(fresh.connection, fresh.container.table, columns)
+    create_index(fresh.connection, fresh.container.table, columns)
+    after = steps(fresh, text)
+    assert "USING INDEX c1_" in after
+    assert "TEMP B-TREE" not in after
+
+
+def test_each_index_is_made_once_few_of_them_and_none_for_small_containers(
+    container: MemoryContainer,
+) -> None:
+    small, large = Live(container.container, 10), Live(container.container, 5000)
+    assert not small.wants_index(("a",))
+    assert large.wants_index(("a",))
+    assert not large.wants_index(("a",))
+    assert sum(large.wants_index((str(number),)) for number in range(20)) == 7
 
 
 def test_query_that_runs_too_long_is_stopped(
