@@ -30,7 +30,8 @@ from emulator.cosmos.feed import FeedRequest, read_changes
 from emulator.cosmos.indexes import create_index
 from emulator.cosmos.items import Moment, Row, Target
 from emulator.cosmos.model import Container, Database, check_id
-from emulator.cosmos.query import Page, QueryRequest, run_query
+from emulator.cosmos.query import Page, run_query
+from emulator.cosmos.scope import QueryRequest
 from emulator.cosmos.sql.parser import warm_up
 from emulator.cosmos.sql.sqlite import configure
 from emulator.cosmos.strict import Generosity

@@ -23,7 +23,8 @@ from emulator.cosmos.model import MAX_BODY_BYTES, Container
 from emulator.cosmos.paging import page_size
 from emulator.cosmos.partition import EVERYTHING, Range
 from emulator.cosmos.patch import read_patch
-from emulator.cosmos.query import QueryRequest, read_parameters
+from emulator.cosmos.query import read_parameters
+from emulator.cosmos.scope import QueryRequest
 from emulator.cosmos.wire import (
     Call,
     Reply,

@@ -8,8 +8,8 @@ Source: specification, sections 7, 8 and 10.
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,49 +17,26 @@ from emulator.cosmos.autoindex import SLOW_S, wanted_columns
 from emulator.cosmos.errors import CosmosError, bad_request, not_found, query_error
 from emulator.cosmos.model import Container
 from emulator.cosmos.paging import (
-    DEFAULT_PAGE,
     PAGE_BYTES,
     Position,
     digest,
     read_token,
     write_token,
 )
-from emulator.cosmos.partition import EVERYTHING, Range, header_of
+from emulator.cosmos.partition import Range
+from emulator.cosmos.scope import QueryRequest, document_of, keys_of, root_of
 from emulator.cosmos.sql import ast
 from emulator.cosmos.sql.expressions import Session
-from emulator.cosmos.sql.operands import Document, Typed
 from emulator.cosmos.sql.parser import parse_query
 from emulator.cosmos.sql.select import Plan, compile_query
 from emulator.cosmos.sql.sqlite import refusal
 from emulator.cosmos.sql.statement import Root
-from emulator.cosmos.sql.walk import has_aggregate, pinned_values
+from emulator.cosmos.sql.walk import has_aggregate
 from emulator.cosmos.strict import Generosity
 from emulator.cosmos.values import dump
 
 # The client gives up after 65 seconds; a query that nobody waits for must not hold a reader.
 _TIME_LIMIT_S = 60.0
-
-
-@dataclass(frozen=True)
-class QueryRequest:
-    """A query as it came.
-
-    Attributes:
-        text, parameters: what is asked.
-        keys: the range of effective partition keys it may see; None where the request names none.
-        may_cross: it may run over all partitions.
-        is_one_partition: the range is that of one key's value.
-        size: the most rows of the page.
-        token: the continuation of an earlier page.
-    """
-
-    text: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    keys: Range | None = None
-    may_cross: bool = True
-    is_one_partition: bool = False
-    size: int = DEFAULT_PAGE
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +88,7 @@ def run_query(
         CosmosError: 400 for what is wrong with the query, its scope or its token.
     """
     tree = parse_query(request.text)
-    keys, is_one = _keys(tree, container, request)
+    keys, is_one = keys_of(tree, container, request)
     if has_aggregate(tree) and not tree.group_by and not tree.is_value and not is_one:
         raise bad_request(
             "Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates."
@@ -141,64 +118,6 @@ def _page(run: "_Run", position: Position) -> Page:
 
 class _Careful(Exception):
     """The fast form of a query met values that it is not right for."""
-
-
-def _keys(tree: ast.Query, container: Container, request: QueryRequest) -> tuple[Range, bool]:
-    """The range of keys to look at, and whether it is one partition."""
-    if request.keys is not None:
-        return request.keys, request.is_one_partition
-    key = container.partition_key
-    pinned = pinned_values(tree, request.parameters, key.paths)
-    if pinned is not None:
-        start = key.of_header(header_of(pinned))
-        return (start, start + "\0"), True
-    if not request.may_cross:
-        raise bad_request(
-            "Cross partition query is required but disabled. Please set "
-            "x-ms-documentdb-query-enablecrosspartition to true, specify "
-            "x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
-        )
-    return EVERYTHING, False
-
-
-def _root(
-    container: Container, keys: Range, now: int, session: Session, position: Position
-) -> Root:
-    add = session.bindings.add
-    filters: list[str] = []
-    start, end = keys
-    if end == start + "\0":
-        filters.append(f"d.epk = {add(start)}")
-    else:
-        if start:
-            filters.append(f"d.epk >= {add(start)}")
-        if end not in ("", "FF"):
-            filters.append(f"d.epk < {add(end)}")
-    if container.default_ttl is not None:
-        filters.append(f"(d.exp IS NULL OR d.exp > {now:d})")
-    if position.seq >= 0:
-        filters.append(f"d.seq > {position.seq:d}")
-    return Root(container.table, _document(container), tuple(filters))
-
-
-def _document(container: Container) -> Document:
-    """What an item is to a query: its text, and its system properties in columns."""
-    place = f"'{container.bytes.hex()}'"
-    etag = """printf('"%08x-0000-0100-0000-%08x0000"', d.lsn, d.ts)"""
-    rid = f"cosmos_rid({place}, d.seq)"
-    own = f"('{container.link}docs/' || {rid} || '/')"
-    return Document(
-        "d",
-        f"cosmos_document({place}, d.body, d.seq, d.lsn, d.ts)",
-        {
-            "id": Typed("d.id", "text", "(d.body -> '$.id')"),
-            "_ts": Typed("d.ts", "number", "CAST(d.ts AS TEXT)"),
-            "_etag": Typed(etag, "text", f"json_quote({etag})"),
-            "_rid": Typed(rid, "text", f"json_quote({rid})"),
-            "_self": Typed(own, "text", f"json_quote({own})"),
-            "_attachments": Typed("'attachments/'", "text", "'\"attachments/\"'"),
-        },
-    )
 
 
 def _execute(connection: sqlite3.Connection, sql: str, bindings: dict[str, Any]) -> Iterator[Any]:
@@ -247,7 +166,7 @@ class _Run:
         """The page that starts at a position."""
         session = Session(self.request.parameters, self.now, position.is_careful)
         now = int(self.now.timestamp())
-        root = _root(self.container, self.keys, now, session, position)
+        root = root_of(self.container, self.keys, now, session, position)
         plan = compile_query(self.tree, root, session)
         plan.undefined_is_null = plan.undefined_is_null and not self.is_one
         wanted, skip = self.request.size, 0
@@ -322,6 +241,6 @@ def is_true_for(
     """
     tree = parse_query(f"SELECT VALUE 1 {condition}")
     session = Session({}, now)
-    root = Root(container.table, _document(container), (f"d.seq = {seq:d}",))
+    root = Root(container.table, document_of(container), (f"d.seq = {seq:d}",))
     plan = compile_query(tree, root, session)
     return any(True for _ in _execute(connection, plan.sql, plan.bindings))

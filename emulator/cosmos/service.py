@@ -16,7 +16,7 @@ from emulator.cosmos.feed import FeedPage, FeedRequest
 from emulator.cosmos.items import Row, Target
 from emulator.cosmos.model import Container
 from emulator.cosmos.partition import header_of
-from emulator.cosmos.query import QueryRequest
+from emulator.cosmos.scope import QueryRequest
 from emulator.cosmos.values import parse
 
 

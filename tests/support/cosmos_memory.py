@@ -8,7 +8,8 @@ from typing import Any
 from emulator.cosmos import items, store
 from emulator.cosmos.definition import container_definition
 from emulator.cosmos.items import Moment, Target, new_item
-from emulator.cosmos.query import QueryRequest, run_query
+from emulator.cosmos.query import run_query
+from emulator.cosmos.scope import QueryRequest
 from emulator.cosmos.sql.sqlite import configure
 from emulator.cosmos.values import parse
 

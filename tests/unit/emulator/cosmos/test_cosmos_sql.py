@@ -11,7 +11,7 @@ from emulator.cosmos.errors import CosmosError
 from emulator.cosmos.indexes import create_index
 from emulator.cosmos.paging import Position
 from emulator.cosmos.partition import EVERYTHING
-from emulator.cosmos.query import _root
+from emulator.cosmos.scope import root_of
 from emulator.cosmos.sql import ast
 from emulator.cosmos.sql.expressions import Session
 from emulator.cosmos.sql.parser import parse_query
@@ -42,7 +42,7 @@ def condition(text: str) -> Any:
 
 def plan(container: MemoryContainer, text: str, **parameters: Any) -> Plan:
     session = Session({f"@{name}": value for name, value in parameters.items()}, NOW)
-    root = _root(container.container, EVERYTHING, 0, session, Position(""))
+    root = root_of(container.container, EVERYTHING, 0, session, Position(""))
     return compile_query(parse_query(text), root, session)
 
 
