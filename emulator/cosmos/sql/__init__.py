@@ -1,0 +1,1 @@
+"""The query language: from a text to one SQLite statement."""
