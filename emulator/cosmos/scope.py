@@ -3,7 +3,6 @@
 Source: specification, sections 7 (scope) and 8.4 (columns of a container's table).
 """
 
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
