@@ -7,7 +7,7 @@ that are really bound, and host.json may be overridden by settings.
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.config import (
@@ -87,7 +87,11 @@ def read_configuration(
     """
     moved = {_DEFAULT_PORTS[name]: port for name, port in ports.items() if name in _DEFAULT_PORTS}
     tls = {COSMOS_PORT: ports["cosmos-tls"]} if "cosmos-tls" in ports else {}
-    file = LocalSettings(**{**vars(file), "values": follow_ports(file.values, moved, tls)})
+    file = replace(
+        file,
+        values=follow_ports(file.values, moved, tls),
+        connection_strings=follow_ports(file.connection_strings, moved, tls),
+    )
     settings = Settings(
         environment,
         file,
@@ -112,7 +116,19 @@ def read_configuration(
         entities=_entities(options),
         front=_front(options, file, settings, host_json),
         hub=_hub(host_json, settings),
-        notes=(*file.warnings, *skipped),
+        notes=(*file.warnings, *skipped, *_hint(options)),
+    )
+
+
+def _hint(options: Options) -> tuple[str, ...]:
+    """What to do where settings were forgotten and a sample of them is there."""
+    if options.settings is not None or (options.script_root / "local.settings.json").exists():
+        return ()
+    if not (options.script_root / "local.settings.sample.json").exists():
+        return ()
+    return (
+        "There is no local.settings.json: copy local.settings.sample.json, or start with "
+        "--settings local.settings.sample.json.",
     )
 
 

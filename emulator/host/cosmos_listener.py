@@ -148,7 +148,7 @@ class CosmosListener:
                     await self._take_lease()
                     told = ""
                     await self._follow()
-            except CosmosError as error:
+            except Exception as error:  # noqa: BLE001 - whatever stops it, it is tried again
                 text = (
                     f"The listener for function '{self._function.title}' was unable to start: "
                     f"{error}"

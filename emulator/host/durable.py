@@ -59,7 +59,7 @@ class HostBindings:
     async def read_inputs(self, function: FunctionMetadata, trigger: Datum) -> Mapping[str, Datum]:
         """The datums of the other input bindings."""
         known = self._known(function)
-        return await self._inputs.read(known, _data(known, trigger)) if known.inputs else {}
+        return await self._inputs.read(known, lambda: _data(known, trigger)) if known.inputs else {}
 
     async def send_outputs(
         self, function: FunctionMetadata, result: InvocationResult, context: InvocationContext
@@ -69,7 +69,7 @@ class HostBindings:
         Raises:
             OutputFailed: something could not be sent.
         """
-        await self._outputs.send(self._known(function), result, context.invocation_id, {})
+        await self._outputs.send(self._known(function), result, context.invocation_id, dict)
 
     def _known(self, function: FunctionMetadata) -> Function:
         known = self._find(function.name)

@@ -253,7 +253,12 @@ class Host:
 
     async def _finish(self) -> None:
         stops = [listener.stop() for listener in self._assembly.listeners]
-        await asyncio.gather(*stops, *self._background, self._front.wait_until_idle())
+        found = await asyncio.gather(
+            *stops, *self._background, self._front.wait_until_idle(), return_exceptions=True
+        )
+        for error in found:
+            if isinstance(error, Exception):
+                self._log.error(f"Something could not be stopped in order: {error!r}")
 
     async def _within(self, work: Coroutine[Any, Any, None], what: str) -> None:
         try:

@@ -19,7 +19,7 @@ from emulator.host.services import Services, cosmos_place
 from emulator.host.settings import Settings
 from emulator.worker.protocol import UNSET, Datum
 
-Data = Mapping[str, Any]
+Data = Callable[[], Mapping[str, Any]]
 Read = Callable[[Data, str], Awaitable[Datum]]
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 
@@ -79,7 +79,7 @@ class Inputs:
             def bound(text: str) -> str:
                 if not has_expression(text):
                     return text
-                return bind(text, data, function=function, now=self._clock.now())
+                return bind(text, data(), function=function, now=self._clock.now())
 
             cosmos = self._services.cosmos
             database, container = bound(place.database), bound(place.container)

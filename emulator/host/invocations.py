@@ -14,13 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-from emulator.host.errors import InputFailed, MissingBindingValue, OutputFailed
 from emulator.host.functions import Function
 from emulator.host.log import ERROR, INFORMATION, Log
 from emulator.host.worker_model import InvocationContext, InvocationResult, RetryFailure
-from emulator.taskhub.model import WorkerLost
 from emulator.worker.protocol import UNSET, Datum
 
+Data = Callable[[], Mapping[str, Any]]
 PROGRAMMATICALLY = "This function was programmatically called via the host APIs."
 
 
@@ -44,7 +43,7 @@ class Request:
     Attributes:
         reason: as the log line says it.
         details: makes the log's `Trigger Details`, or None.
-        data: what binding expressions can name.
+        data: makes what binding expressions can name.
     """
 
     function: Function
@@ -54,7 +53,7 @@ class Request:
     details: Callable[[], str] | None = None
     trace_parent: str = ""
     trace_state: str = ""
-    data: Callable[[], Mapping[str, Any]] = dict
+    data: Data = dict
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,6 @@ class Outcome:
         return self.error is None
 
 
-Data = Mapping[str, Any]
 Inputs = Callable[[Function, Data], Awaitable[Mapping[str, Datum]]]
 SendOutputs = Callable[[Function, InvocationResult, str, Data], Awaitable[Datum]]
 
@@ -155,16 +153,15 @@ class Invocations:
 
     async def _run(self, request: Request, context: InvocationContext) -> Outcome:
         function, invocation_id = request.function, context.invocation_id
-        data = request.data()
         try:
             inputs = {function.trigger.name: request.trigger}
             if function.inputs:
-                inputs.update(await self._read_inputs(function, data))
+                inputs.update(await self._read_inputs(function, request.data))
             result = await self._worker.invoke(function.name, inputs, request.metadata, context)
             if not result.ok:
                 return self._failed(function, invocation_id, result)
-            response = await self._send_outputs(function, result, invocation_id, data)
-        except (OutputFailed, MissingBindingValue, InputFailed, WorkerLost) as error:
+            response = await self._send_outputs(function, result, invocation_id, request.data)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the invocation has failed
             failure = InvocationResult(
                 ok=False, error_type=type(error).__name__, error_message=str(error)
             )

@@ -25,7 +25,7 @@ from emulator.host.worker_model import InvocationResult
 from emulator.servicebus import OutgoingMessage
 from emulator.worker.protocol import UNSET, Datum
 
-Data = Mapping[str, Any]
+Data = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Outputs:
     def _bound(self, text: str, sending: _Sending) -> str:
         if not has_expression(text):
             return text
-        return bind(text, sending.data, function=sending.function, now=self._clock.now())
+        return bind(text, sending.data(), function=sending.function, now=self._clock.now())
 
     async def _service_bus(self, binding: Binding) -> Send:
         queue = queue_path(binding, self._settings)

@@ -129,10 +129,17 @@ class TimerListener:
     def _write_state(self, last: datetime, following: datetime) -> None:
         if not self._is_monitored:
             return
-        self._state_path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._state_path.with_suffix(".new")
-        fresh.write_text(json.dumps(_status(last, following, last)), encoding="utf-8")
-        fresh.replace(self._state_path)
+        try:
+            self._state_path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(_status(last, following, last)), encoding="utf-8")
+            fresh.replace(self._state_path)
+        except OSError as error:
+            # The schedule goes on; a restart may not know of this occurrence.
+            self._log.error(
+                f"The state of timer '{self._function.name}' cannot be kept: {error}",
+                "Host.Listener",
+            )
 
 
 def _status(last: datetime, following: datetime, updated: datetime) -> Mapping[str, str]:
