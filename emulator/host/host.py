@@ -41,7 +41,8 @@ from emulator.host.worker_model import FunctionMetadata, WorkerOptions
 from emulator.host.worker_process import WorkerProcess
 from emulator.identity import Identity
 
-_STOP_S = 10.0
+# What is in flight may take this long to end; the rest of ten seconds is for the worker's own end.
+_STOP_S = 7.0
 
 
 class Host:
@@ -79,6 +80,7 @@ class Host:
         self._durable: DurablePart | None = None
         self._invocations: Invocations | None = None
         self._background: set[asyncio.Task[Any]] = set()
+        self._stop_by = 0.0
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -236,6 +238,7 @@ class Host:
     async def stop(self) -> None:
         """Take no new work, finish what is in flight within ten seconds, close everything."""
         self.state.state = "Stopping"
+        self._stop_by = asyncio.get_running_loop().time() + _STOP_S
         await self._within(self.gateway.stop(), "calls of the gateway")
         if self._ingestion is not None:
             await self._within(self._ingestion.stop(), "workflows")
@@ -262,7 +265,7 @@ class Host:
 
     async def _within(self, work: Coroutine[Any, Any, None], what: str) -> None:
         try:
-            async with asyncio.timeout(_STOP_S):
+            async with asyncio.timeout_at(self._stop_by):
                 await work
         except TimeoutError:
             self._log.warning(f"Stopping does not wait any longer for {what}.")

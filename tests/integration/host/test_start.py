@@ -233,6 +233,41 @@ def test_worker_dies_with_the_host(started: "subprocess.Popen[str]") -> None:
     asyncio.run(until(gone, "the worker ended"))
 
 
+async def test_stop_waits_for_what_is_in_flight_but_not_for_ever(tmp_path: Path) -> None:
+    source = """
+    import asyncio
+    import azure.functions as func
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+    @app.route(route="wait/{seconds}")
+    async def wait(req: func.HttpRequest) -> str:
+        print("waiting", req.route_params["seconds"])
+        await asyncio.sleep(float(req.route_params["seconds"]))
+        return "waited"
+
+    @app.service_bus_queue_trigger(arg_name="msg", queue_name="q", connection="SB")
+    async def message(msg: func.ServiceBusMessage):
+        print("handling")
+        await asyncio.sleep(1)
+    """
+    app = write_app(tmp_path / "app", source)
+    async with running(app, tmp_path / "data") as host:
+        answer = asyncio.create_task(host.get("/api/wait/1"))
+        await host.send("q", "x")
+        await host.logged("waiting 1")
+        await host.logged("handling")
+        assert await asyncio.to_thread(host.process.stop) == 0
+        assert (await answer).text == "waited"
+    async with running(app, tmp_path / "data") as host:
+        # It was completed before the end, so it does not come again.
+        assert (await host.counts("q"))["active"] == 0
+        endless = asyncio.create_task(host.get("/api/wait/3600"))
+        await host.logged("waiting 3600")
+        assert await asyncio.to_thread(host.process.stop) == 0
+        await asyncio.gather(endless, return_exceptions=True)
+
+
 async def test_keep_going_serves_without_functions(app: Path, tmp_path: Path) -> None:
     (app / "function_app.py").write_text("1/0")
     async with running(app, tmp_path / "data", arguments=["--keep-going"]) as host:
