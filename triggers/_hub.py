@@ -6,6 +6,7 @@ Wraps the durable client, so that its manners (falsy statuses, JSON texts in JSO
 
 import asyncio
 import json
+import string
 from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,10 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 # What one listing shows at most, and the span below which it is not halved any further.
 _PAGE = 100
 _HALF_LIMIT = timedelta(milliseconds=2)
+# As small as a span can be told to the task hub; what was created in it is told apart by its id.
+_INSTANT = timedelta(microseconds=1)
+# What the id of an instance of an order is made of.
+_ID_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "._-:"
 # What one look at the latest runs may cost the task hub, and the share of a long span that its
 # later part gets: most of what is asked for happened lately.
 _MAX_LISTINGS = 60
@@ -89,7 +94,8 @@ class Hub:
         """Every run of an order that failed or was terminated, oldest first.
 
         The library shows the first hundred of a listing and no way to the next; so the span of
-        creation times is halved until each half comes back whole.
+        creation times is halved until each half comes back whole. The members of a batch may have
+        been created in the same instant: those are listed by the beginnings of their ids.
 
         Raises:
             StepError: HUB_UNAVAILABLE, the task hub does not answer.
@@ -99,13 +105,30 @@ class Hub:
         while spans:
             begin, end = spans.pop()
             page = await _answer(self._client.get_status_by(begin, end, _ended_badly()))
-            if len(page) >= _PAGE and end - begin > _HALF_LIMIT:
+            if len(page) >= _PAGE and end - begin > _INSTANT:
                 middle = begin + (end - begin) / 2
                 spans += [(middle, end), (begin, middle)]
                 continue
+            if len(page) >= _PAGE:
+                page = await self._of_one_instant(begin, end)
             views = (view_of(status) for status in page if status.name == PROCESS_ORDER)
             found |= {view.instance_id: view for view in views}
         return sorted(found.values(), key=lambda view: (view.created_at or "", view.instance_id))
+
+    async def _of_one_instant(self, begin: datetime, end: datetime) -> list[Any]:
+        """As `ended_badly`, of a span that holds more than a listing shows and cannot be halved."""
+        found: list[Any] = []
+        prefixes = list(_ID_LETTERS)
+        while prefixes:
+            prefix = prefixes.pop()
+            page = await _answer(self._client.get_status_by(begin, end, _ended_badly(), prefix))
+            found += page
+            if len(page) >= _PAGE:
+                # Each of them begins with the prefix and one letter more, or is the prefix.
+                prefixes += [prefix + letter for letter in _ID_LETTERS]
+                alone = await _answer(self._client.get_status(prefix))
+                found += [alone] if alone and alone.runtime_status in _ended_badly() else []
+        return found
 
     async def latest(
         self, names: Collection[str], limit: int, states: Collection[str] = (), prefix: str = ""

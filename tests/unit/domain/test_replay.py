@@ -27,7 +27,8 @@ from domain.replay import (
 from domain.status import InstanceView
 from tests.support.orders import an_order, order_input
 
-VALID, ENRICHED = {"errors": []}, {"totals": {"total": "47.76"}}
+VALID: dict[str, Any] = {"errors": []}
+ENRICHED: dict[str, Any] = {"totals": {"total": "47.76"}}
 ERROR = {"stage": "persist", "code": "STORE_REFUSED", "message": "No."}
 FAILED = InstanceView(
     instance_id="ORD-1:batch:0123456789ab",
