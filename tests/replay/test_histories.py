@@ -8,12 +8,15 @@ import pytest
 from orchestrators.process_batch import process_batch
 from orchestrators.process_chunk import process_chunk
 from orchestrators.process_order import process_order
+from orchestrators.replay_failed import replay_failed
 from tests.support import replay
 from tests.support.replay import Recording, differences, episodes, run_episode
 from tests.support.stories import STORIES
 
 FOLDER = Path(__file__).parent / "histories"
-ORCHESTRATORS = {f.__name__: f for f in (process_order, process_batch, process_chunk)}
+ORCHESTRATORS = {
+    f.__name__: f for f in (process_order, process_batch, process_chunk, replay_failed)
+}
 PATHS = sorted(FOLDER.glob("*.json"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from orchestrators.process_batch import process_batch
 from orchestrators.process_chunk import process_chunk
 from orchestrators.process_order import process_order
+from orchestrators.replay_failed import replay_failed
 from tests.support.orders import an_order, order_input
 from tests.support.recording import Answer, Asked, Driver, Failed, Pick, first
 from tests.support.replay import Orchestration, Recording
@@ -110,6 +111,16 @@ def chunk_input(count: int) -> dict[str, Any]:
     }
 
 
+def replay_input(count: int, per_second: int) -> dict[str, Any]:
+    """Input of `replay_failed` with this many orders."""
+    return {
+        "orders": [{"id": f"ORD-{n}", "attempt": 1} for n in range(count)],
+        "reason": "the store is back",
+        "requestedBy": "ops",
+        "perSecond": per_second,
+    }
+
+
 def last(outstanding: list[Asked]) -> Asked:
     """Answers the other way round."""
     return outstanding[-1]
@@ -117,6 +128,7 @@ def last(outstanding: list[Asked]) -> Asked:
 
 _BUSY = Failed("StepError: [STORE_BUSY] The order store is busy (429).")
 _REFUSED = Failed("StepError: [STORE_REFUSED] The order store refuses the request (403).")
+_QUEUE_DOWN = Failed("InjectedFault: Injected fault.")
 
 STORIES: dict[str, Callable[[], Recording]] = {
     "order_processed": recorded(
@@ -179,5 +191,19 @@ STORIES: dict[str, Callable[[], Recording]] = {
         lambda: batch_answers,
         pick=last,
         instance_id="batch:day-1",
+    ),
+    "bulk_replay_in_three_groups": recorded(
+        "Five orders are queued two a second; the queue does not answer once.",
+        replay_failed,
+        replay_input(5, 2),
+        lambda: steps(queue_replays=[2, _QUEUE_DOWN, 2, 1]),
+        instance_id="batch:replay-1",
+    ),
+    "bulk_replay_gives_up": recorded(
+        "The queue takes the first group and then refuses.",
+        replay_failed,
+        replay_input(4, 2),
+        lambda: steps(queue_replays=[2, *[_QUEUE_DOWN] * 20]),
+        instance_id="batch:replay-1",
     ),
 }
