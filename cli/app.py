@@ -364,12 +364,14 @@ def replay_failed(  # noqa: PLR0917 - a command's options are its parameters
 
 def _print_plan(output: Output, plan: dict[str, Any]) -> None:
     output.table(
-        ("ID", "REUSED", "RUN AGAIN"),
+        ("ID", "REUSED", "RUN AGAIN", "ERROR", "FAILED AT"),
         [
             (
                 order.get("orderId"),
                 ", ".join(order.get("reuse", [])),
                 ", ".join(order.get("run", [])),
+                (order.get("error") or {}).get("code"),
+                order.get("failedAt"),
             )
             for order in plan.get("orders", [])
         ],
@@ -391,19 +393,27 @@ def dead_letters(
         run.output.json(found)
         return
     run.output.table(
-        ("SEQUENCE", "REASON", "DELIVERIES", "ENQUEUED", "DESCRIPTION", "BODY"),
+        ("SEQUENCE", "REASON", "DELIVERIES", "ENQUEUED", "REFUSAL", "BODY"),
         [
             (
                 letter.get("sequenceNumber"),
                 letter.get("reason"),
                 letter.get("deliveryCount"),
                 letter.get("enqueuedAt"),
-                letter.get("description"),
+                _refusal(letter),
                 letter.get("bodyPreview"),
             )
             for letter in found
         ],
     )
+
+
+def _refusal(letter: dict[str, Any]) -> str:
+    """What was wrong with the body; the queue itself only says that it gave up."""
+    refusal = letter.get("refusal") or {}
+    if not refusal:
+        return str(letter.get("description") or "")
+    return f"{refusal.get('code')}: {refusal.get('message')}"
 
 
 @dead_letters_app.command("resubmit")
