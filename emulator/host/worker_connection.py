@@ -40,6 +40,8 @@ class Connection(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._closed = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -79,12 +81,28 @@ class Connection(asyncio.Protocol):
     def send_now(self, frame: Frame) -> None:
         """Send a frame without waiting: for small ones, and for answers the worker waits for.
 
+        It leaves together with those that are sent in the same turn of the loop: a system call for
+        each, and the wake-up of the worker that comes with it, would cost more than the frame.
+
         Raises:
             ConnectionClosed: the worker is gone.
         """
         if self._closed or self._transport is None:
             raise ConnectionClosed
-        self._transport.write(encode_frame(frame))
+        data = encode_frame(frame)
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= _WRITE_LIMIT_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        if data and self._transport is not None and not self._closed:
+            self._transport.write(data)
 
     def close(self) -> None:
         """Close at once; the worker ends itself."""

@@ -64,6 +64,7 @@ class WorkerProcess(WorkerCalls):
         super().__init__(options or WorkerOptions(), on_log)
         self._bindings = bindings
         self._durable: dict[str, dict[str, FunctionMetadata]] = {}
+        self._names: dict[str, list[str]] = {}
 
     async def start(
         self, script_root: Path, env: Mapping[str, str], python: str | None = None
@@ -71,6 +72,7 @@ class WorkerProcess(WorkerCalls):
         """Start a worker and load the app; see `WorkerCalls.start`."""
         functions = await super().start(script_root, env, python)
         self._durable = {trigger_type: {} for trigger_type in DURABLE_NAME_MEMBERS}
+        self._names.clear()
         for function in functions:
             named = self._durable.get(function.trigger_type)
             if named is not None:
@@ -90,7 +92,11 @@ class WorkerProcess(WorkerCalls):
         return self._durable_names("entityTrigger")
 
     def _durable_names(self, trigger_type: str) -> list[str]:
-        return [function.durable_name for function in self._durable.get(trigger_type, {}).values()]
+        names = self._names.get(trigger_type)
+        if names is None:
+            functions = self._durable.get(trigger_type, {}).values()
+            names = self._names[trigger_type] = [each.durable_name for each in functions]
+        return names
 
     def _durable_function(self, trigger_type: str, name: str) -> FunctionMetadata:
         function = self._durable.get(trigger_type, {}).get(name.casefold())
@@ -100,6 +106,7 @@ class WorkerProcess(WorkerCalls):
 
     def leave_out(self, functions: Collection[str]) -> None:
         """Take functions out of the durable names: the disabled, and those in error."""
+        self._names.clear()
         for named in self._durable.values():
             for key in [key for key, function in named.items() if function.name in functions]:
                 del named[key]

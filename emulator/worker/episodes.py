@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .channel import Channel
 from .context import attributed, make_context
 from .invoker import arguments, call_sync, format_trace, success
 from .payloads import payload_of, split_failure
@@ -20,6 +21,9 @@ from .signatures import FunctionPlan
 
 Finish = Callable[[int, str, Frame], None]
 
+# An answer waits for at most so many episodes after its own.
+_SENT_TOGETHER = 8
+
 log = logging.getLogger("azure_functions_worker")
 
 
@@ -27,16 +31,17 @@ class Episodes:
     """The thread and its queue.
 
     Args:
-        send: sends a frame to the host.
-        finish: answers a call, given its number and invocation id.
+        channel: the way to the host.
+        finish: posts the answer of a call, given its number and invocation id.
     """
 
-    def __init__(self, send: Callable[[Frame], None], finish: Finish) -> None:
-        self._send = send
+    def __init__(self, channel: Channel, finish: Finish) -> None:
+        self._channel = channel
         self._finish = finish
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: dict[int, tuple[FunctionPlan, Frame]] = {}
         self._sessions: Any = None
+        self._unsent = 0
 
     def start(self) -> None:
         """Start the thread; it ends with the process."""
@@ -76,6 +81,11 @@ class Episodes:
     def _serve(self) -> None:
         while True:
             self._queue.get()()
+            # Answers go together with those of the calls that wait already, and of few of them.
+            self._unsent += 1
+            if self._unsent >= _SENT_TOGETHER or self._queue.empty():
+                self._unsent = 0
+                self._channel.flush()
 
     def _run(self, plan: FunctionPlan, frame: Frame) -> None:
         """Run one episode, or ask for the history it needs."""
@@ -86,7 +96,7 @@ class Episodes:
                 outcome = _failed(error)
         if isinstance(outcome, int):
             self._waiting[frame["id"]] = plan, frame
-            self._send({"t": "need_history", "id": frame["id"], "start": outcome})
+            self._channel.post({"t": "need_history", "id": frame["id"], "start": outcome})
         else:
             self._finish(frame["id"], frame["invocation_id"], outcome)
 

@@ -17,8 +17,9 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from .channel import HOST_IS_GONE, Channel
@@ -28,6 +29,7 @@ from .loader import load_app
 from .logs import PrintedLines, capture_logging
 from .protocol import Frame, FrameBuffer
 from .signatures import FunctionPlan
+from .timestamps import install_fast_metadata
 
 _FAILED = 70  # EX_SOFTWARE: the worker itself failed
 _ORCHESTRATIONS = ("orchestrationTrigger", "entityTrigger")
@@ -44,7 +46,8 @@ class Worker:
         self._loop = asyncio.new_event_loop()
         self._plans: dict[str, FunctionPlan] = {}
         self._pool = ThreadPoolExecutor()
-        self._episodes = Episodes(self._channel.send, self._finish)
+        self._episodes = Episodes(self._channel, self._finish)
+        self._flush_is_due = False
         self._running: dict[int, asyncio.Task[None] | Future[None]] = {}
         self._printed = PrintedLines("stdout", "Information", self._channel.send)
 
@@ -71,27 +74,31 @@ class Worker:
         buffer = FrameBuffer()
         try:
             while data := self._channel.receive():
+                for_loop: list[Callable[[], None]] = []
                 for frame in buffer.feed(data):
-                    self._take(frame)
+                    self._take(frame, for_loop)
+                # One wake-up of the loop for all that arrived together.
+                if for_loop:
+                    self._loop.call_soon_threadsafe(_run_all, self._loop, for_loop)
         except Exception:  # noqa: BLE001 - a reader that fails leaves a worker that cannot hear
             traceback.print_exc(file=sys.__stderr__)
             os._exit(_FAILED)
         os._exit(HOST_IS_GONE)
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, for_loop: list[Callable[[], None]]) -> None:
         kind = frame["t"]
         if kind == "invoke":
-            self._start_invocation(frame)
+            self._start_invocation(frame, for_loop)
         elif kind == "orchestrate":
             self._episodes.orchestrate(self._plans[frame["function"]], frame)
         elif kind == "history":
             self._episodes.take_history(frame)
         elif kind == "load":
-            self._loop.call_soon_threadsafe(self._load, frame)
+            for_loop.append(partial(self._load, frame))
         elif kind == "cancel":
-            self._loop.call_soon_threadsafe(self._cancel, frame["id"])
+            for_loop.append(partial(self._cancel, frame["id"]))
         elif kind == "stop":
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            for_loop.append(self._loop.stop)
         else:
             log.error("The host sent a frame of the unknown kind %r.", kind)
 
@@ -105,15 +112,16 @@ class Worker:
         self._plans = {function.plan.name: function.plan for function in functions}
         if any(plan.trigger_type == "orchestrationTrigger" for plan in self._plans.values()):
             self._episodes.open_sessions(frame["sessions"])
+        install_fast_metadata()
         _calm_collector()
         self._channel.send(
             {"t": "loaded", "functions": [function.metadata for function in functions]}
         )
 
-    def _start_invocation(self, frame: Frame) -> None:
+    def _start_invocation(self, frame: Frame, for_loop: list[Callable[[], None]]) -> None:
         number, plan = frame["id"], self._plans[frame["function"]]
         if plan.is_async:
-            self._loop.call_soon_threadsafe(self._start_task, frame, plan)
+            for_loop.append(partial(self._start_task, frame, plan))
         elif plan.trigger_type in _ORCHESTRATIONS:
             self._episodes.call(plan, frame)
         else:
@@ -131,29 +139,46 @@ class Worker:
         self._running.pop(number, None)
         if done.cancelled():  # before it began, or it would have answered itself
             self._answer(number, failure(asyncio.CancelledError()))
+            self._channel.flush()
 
     async def _call_on_loop(self, frame: Frame, plan: FunctionPlan) -> None:
         outcome = await call_async(plan, frame)
         self._finish(frame["id"], frame["context"]["invocation_id"], outcome)
+        if not self._flush_is_due:
+            # Behind what the loop has to run now, so that functions which end together share it.
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._channel.flush()
 
     def _call_on_thread(self, frame: Frame, plan: FunctionPlan) -> None:
         outcome = call_sync(plan, frame)
         self._finish(frame["id"], frame["context"]["invocation_id"], outcome)
+        self._channel.flush()
 
     def _finish(self, number: int, invocation_id: str, outcome: Frame) -> None:
+        """Answer a call; the caller sees to the flush."""
         self._printed.finish(invocation_id)
         self._answer(number, outcome)
 
     def _answer(self, number: int, outcome: Frame) -> None:
         try:
-            self._channel.send({"t": "result", "id": number} | outcome)
+            self._channel.post({"t": "result", "id": number} | outcome)
         except (TypeError, ValueError, RecursionError) as error:
-            self._channel.send({"t": "result", "id": number} | failure(error))
+            self._channel.post({"t": "result", "id": number} | failure(error))
 
     def _cancel(self, number: int) -> None:
         running = self._running.get(number)
         if running is not None:
             running.cancel()
+
+
+def _run_all(loop: asyncio.AbstractEventLoop, calls: list[Callable[[], None]]) -> None:
+    """Run what arrived together; each as a callback of its own, so that none stops the others."""
+    for call in calls:
+        loop.call_soon(call)
 
 
 def thread_count(environ: Mapping[str, str]) -> int | None:

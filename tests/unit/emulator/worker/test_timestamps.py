@@ -1,10 +1,11 @@
-"""The fast reader of timestamps gives what `dateutil` gives, or leaves it to `dateutil`."""
+"""The fast readers of timestamps give what the libraries give, or leave it to them."""
 
 import importlib
 import string
 from datetime import datetime
 
 import pytest
+from azure.functions.meta import _BaseConverter
 from dateutil.parser import parse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +67,50 @@ def test_without_the_name_it_replaces_nothing_is_changed(monkeypatch: pytest.Mon
     monkeypatch.delattr(MODULE, "dt_parse")
     timestamps.install_fast_timestamps()
     assert not hasattr(MODULE, "dt_parse")
+
+
+@given(
+    st.datetimes(min_value=datetime.fromisoformat("1000-01-01")),
+    st.integers(min_value=0, max_value=7),
+    st.sampled_from(["", "Z"]),
+)
+def test_times_of_metadata_are_read_as_the_functions_library_reads_them(
+    moment: datetime, digits: int, zone: str
+) -> None:
+    fraction = f"{moment:%f}0"[:digits]
+    text = f"{moment:%Y-%m-%dT%H:%M:%S}" + (f".{fraction}" if fraction else "") + zone
+    fast = timestamps.read_metadata_time(text)
+    assert fast is not None
+    assert repr(fast) == repr(_BaseConverter._parse_datetime(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02T03:04:05+00:00",
+        "2026-01-02 03:04:05",
+        "01/02/2026 03:04:05Z",
+        "2026-01-02T24:00:00",
+        "2026-02-30T03:04:05",
+        "2026-01-02T03:04:05.12345678",
+        "",
+        None,
+    ],
+)
+def test_other_times_of_metadata_are_left_to_the_functions_library(text: str | None) -> None:
+    assert timestamps.read_metadata_time(text) is None
+
+
+def test_installed_for_metadata_it_reads_both_its_own_form_and_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = _BaseConverter._parse_datetime
+    monkeypatch.setattr(_BaseConverter, "_parse_datetime", slow)
+    timestamps.install_fast_metadata()
+    installed = _BaseConverter.__dict__["_parse_datetime"]
+    timestamps.install_fast_metadata()
+    assert _BaseConverter.__dict__["_parse_datetime"] is installed
+    for text in ("2026-01-02T03:04:05.1234567", "01/02/2026 03:04:05Z", None):
+        assert repr(_BaseConverter._parse_datetime(text)) == repr(slow(text))
+    with pytest.raises(ValueError, match="does not match format"):
+        _BaseConverter._parse_datetime("yesterday")
