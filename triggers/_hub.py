@@ -29,11 +29,11 @@ _HALF_LIMIT = timedelta(milliseconds=2)
 _INSTANT = timedelta(microseconds=1)
 # What the id of an instance of an order is made of.
 _ID_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "._-:"
-# What one look at the latest runs may cost the task hub, and the share of a long span that its
-# later part gets: most of what is asked for happened lately.
+# What one look at the latest runs may cost the task hub; the span of time that it begins with, and
+# by how much the next is shorter where a listing is full, and longer where it is nearly empty.
 _MAX_LISTINGS = 60
-_LONG = timedelta(days=1)
-_LATER_PART = 16
+_FIRST_SPAN = timedelta(hours=1)
+_SPAN_FACTOR = 4
 
 
 class DurableClient(Protocol):
@@ -143,21 +143,24 @@ class Hub:
             StepError: HUB_UNAVAILABLE, the task hub does not answer.
         """
         found: dict[str, InstanceView] = {}
-        spans = [(_EPOCH, datetime.now(UTC) + _HALF_LIMIT)]
         wanted = _statuses(states)
+        # Back from now in spans that fit what they find: runs come in clusters, of any age.
+        end, width = datetime.now(UTC) + _HALF_LIMIT, _FIRST_SPAN
         for _ in range(_MAX_LISTINGS):
-            if not spans or len(found) >= limit:
+            if end <= _EPOCH or len(found) >= limit:
                 break
-            begin, end = spans.pop()
+            begin = max(end - width, _EPOCH)
             page = await _answer(self._client.get_status_by(begin, end, wanted, prefix or None))
             if len(page) >= _PAGE and end - begin > _HALF_LIMIT:
-                middle = end - (end - begin) / (_LATER_PART if end - begin > _LONG else 2)
-                spans += [(begin, middle), (middle, end)]
+                width = (end - begin) / _SPAN_FACTOR
                 continue
+            if len(page) < _PAGE / _SPAN_FACTOR:
+                width *= _SPAN_FACTOR
+            end = begin
             views = (view_of(status) for status in page if status.name in names)
             found |= {view.instance_id: view for view in views}
         runs = sorted(found.values(), key=lambda v: (v.created_at or "", v.instance_id))
-        return Latest(runs[::-1], is_whole=not spans)
+        return Latest(runs[::-1], is_whole=end <= _EPOCH)
 
     async def history(self, instance_id: str) -> list[Mapping[str, Any]]:
         """What happened in a run, oldest first; empty where the task hub does not tell.

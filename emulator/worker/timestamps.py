@@ -55,7 +55,7 @@ def install_fast_metadata() -> None:
     Where the library does not have the method that is replaced here, nothing is changed.
     """
     module: Any = sys.modules.get("azure.functions.meta")
-    converter = getattr(module, "_BaseConverter", None)
+    converter: Any = getattr(module, "_BaseConverter", None)
     slow = getattr(converter, "_parse_datetime", None)
     if slow is None or getattr(slow, "reads_fast", False):
         return

@@ -88,6 +88,7 @@ async def hang(x):
 
 @app.activity_trigger(input_name="x")
 async def hang_and_clean_up(x):
+    print("began")
     try:
         await asyncio.Event().wait()
     finally:

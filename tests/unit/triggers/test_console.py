@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import tomllib
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,24 @@ async def test_more_runs_than_are_listed_are_told_as_at_least() -> None:
     assert "ORD-0" not in {order["orderId"] for order in body["orders"]}
 
 
-async def test_the_latest_runs_are_all_there_whatever_their_number() -> None:
+@pytest.mark.parametrize("age", ["1 minute", "1 hour", "9 days", "5 years"])
+async def test_the_latest_runs_are_all_there_whatever_their_number_and_age(
+    age: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = datetime.fromisoformat("2026-11-20T00:05:49+00:00")
+    passed = {
+        "1 minute": timedelta(minutes=1),
+        "1 hour": timedelta(hours=1),
+        "9 days": timedelta(days=9),
+        "5 years": timedelta(days=5 * 365),
+    }
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return latest + passed[age]
+
+    monkeypatch.setattr("triggers._hub.datetime", Clock)
     hub = ListingHub(*(failed(n) for n in range(350)))
     found = await Hub(hub).latest([PROCESS_ORDER], 1000, ["Failed"])
     assert found.is_whole
