@@ -22,7 +22,9 @@ lab: $(STAMP) ## carry out the steps of docs/lab.md: keys, OAuth, limit and cred
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## benchmarks: a table, or JSON with ARGS=--json
+bench: $(STAMP) ## benchmarks: a table; ARGS=--json, --short (minutes less) or --publish (docs/figures)
+	@case " $(ARGS) " in *" --publish "*) \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[figures]' ;; esac
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## ruff, types, import rules

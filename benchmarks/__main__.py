@@ -1,122 +1,93 @@
-"""Measures and prints: a table, or JSON with `--json`.
+"""Measures and prints: a table, or JSON with `--json`; `--publish` keeps both with their plots.
 
 Each measurement has a fresh system and an empty data folder. Figures are medians over the
-repetitions, with the lowest and highest beside them.
+repetitions, with the lowest and highest beside them. Nothing is measured that was not also checked:
+a measurement ends when every order is where it should be, and fails if that does not come.
 """
 
 import argparse
 import asyncio
 import json
-import os
-import platform
-import statistics
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks import gateway, measurements, reading, report, starting
 
-from benchmarks import gateway, measurements
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured quantity over the repetitions."""
-
-    name: str
-    unit: str
-    median: float
-    lowest: float
-    highest: float
-    repetitions: int
-
-
-Measurement = Callable[[], Awaitable[dict[str, tuple[float, str]]]]
+Measurement = Callable[[], Awaitable[measurements.Measured]]
 
 MEASUREMENTS: dict[str, Measurement] = {
     "singles-200": lambda: measurements.singles(200),
     "singles-1000": lambda: measurements.singles(1000),
     "singles-5000": lambda: measurements.singles(5000),
-    "latency": lambda: measurements.latency(100),
-    "batches": lambda: measurements.batches((100, 1000)),
+    "latency": lambda: measurements.latency(200),
+    "batches": lambda: measurements.batches((100, 1000, 5000)),
+    "polls": lambda: reading.polls(2000),
+    "latest": lambda: reading.latest(100_000, 200),
+    "start-up": starting.start_up,
+    "imports": starting.imports,
     "gateway": lambda: gateway.status_poll(1000),
-    "memory": lambda: measurements.memory(10_000),
+    "memory": lambda: measurements.memory(50_000, 10_000),
 }
-_BY_DEFAULT = ("singles-200", "singles-1000", "latency", "batches", "gateway")
+# The same code with less to do, for a run that only shows that each measurement still works.
+SHORT: dict[str, Measurement] = {
+    "singles-200": MEASUREMENTS["singles-200"],
+    "latency": lambda: measurements.latency(30),
+    "batches": lambda: measurements.batches((100, 400)),
+    "polls": lambda: reading.polls(200),
+    "latest": lambda: reading.latest(1000, 20),
+    "start-up": starting.start_up,
+    "imports": starting.imports,
+    "gateway": lambda: gateway.status_poll(100),
+    "memory": lambda: measurements.memory(400, 200),
+}
+# These show a course, not a moment; they take minutes, and a repetition adds little.
+_ONCE = frozenset({"memory"})
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}, or all"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)} (default: all)"
     )
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.add_argument("--repeat", type=int, default=3, help="repetitions (default: 3)")
+    parser.add_argument("--short", action="store_true", help="small and once: does it work at all?")
+    parser.add_argument(
+        "--publish", action="store_true", help="write docs/figures/benchmarks.* (all of them)"
+    )
     given = parser.parse_args()
-    names = list(MEASUREMENTS) if given.names == ["all"] else (given.names or list(_BY_DEFAULT))
-    unknown = sorted(set(names) - set(MEASUREMENTS))
+    chosen = SHORT if given.short else MEASUREMENTS
+    names = given.names or list(chosen)
+    unknown = sorted(set(names) - set(chosen))
     if unknown:
-        parser.error(f"unknown measurement {unknown[0]}; there are {', '.join(MEASUREMENTS)}")
-    figures = [figure for name in names for figure in _measure(name, given.repeat)]
-    machine = _machine()
+        parser.error(f"unknown measurement {unknown[0]}; there are {', '.join(chosen)}")
+    if given.publish and (given.short or given.names):
+        parser.error("--publish publishes every measurement: leave out the names and --short")
+    about = report.machine()
+    repeat = 1 if given.short else given.repeat
+    figures = [figure for name in names for figure in _measure(name, chosen[name], repeat)]
     if given.json:
-        value = {"machine": machine, "figures": [asdict(figure) for figure in figures]}
-        sys.stdout.write(json.dumps(value) + "\n")
+        sys.stdout.write(json.dumps(report.document(about, figures)) + "\n")
     else:
-        _print(machine, figures)
+        report.show(about, figures)
+    if given.publish:
+        from benchmarks import publishing  # noqa: PLC0415 - the plots' library is not always there
+
+        publishing.publish(report.document(about, figures))
 
 
-def _measure(name: str, repeat: int) -> list[Figure]:
+def _measure(name: str, measurement: Measurement, repeat: int) -> list[report.Figure]:
+    repeat = 1 if name in _ONCE else repeat
     runs = []
     for number in range(repeat):
         sys.stderr.write(f"{name} ({number + 1} of {repeat}) ...\n")
-        runs.append(asyncio.run(_run(name)))
-    figures = []
-    for quantity, (_, unit) in runs[0].items():
-        values = [run[quantity][0] for run in runs]
-        figures.append(
-            Figure(
-                f"{name}: {quantity}",
-                unit,
-                statistics.median(values),
-                min(values),
-                max(values),
-                repeat,
-            )
-        )
-    return figures
+        runs.append(asyncio.run(_run(measurement)))
+    return report.figures_of(name, runs)
 
 
-async def _run(name: str) -> dict[str, tuple[float, str]]:
-    return await MEASUREMENTS[name]()
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cpus": os.cpu_count(),
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "loadAverageAtStart": round(os.getloadavg()[0], 2),
-    }
-
-
-def _print(machine: dict[str, Any], figures: list[Figure]) -> None:
-    console = Console()
-    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    table = Table("what", "median", "lowest", "highest", "unit", box=None, header_style="bold")
-    for figure in figures:
-        table.add_row(
-            figure.name,
-            f"{figure.median:.4g}",
-            f"{figure.lowest:.4g}",
-            f"{figure.highest:.4g}",
-            figure.unit,
-        )
-    console.print(table)
+async def _run(measurement: Measurement) -> measurements.Measured:
+    return await measurement()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from benchmarks.orders import orders
 from benchmarks.system import System, running
 
 Measured = dict[str, tuple[float, str]]
-_TIMEOUT_S = 900.0
+TIMEOUT_S = 900.0
 # The first orders load code and warm caches; they are not measured.
 _WARM_UP = 20
 
@@ -20,7 +20,7 @@ async def singles(count: int) -> Measured:
     async with running() as system:
         await _warm_up(system)
         cpu = system.cpu_seconds()
-        seconds = await _put_through(system, "ORD", count)
+        seconds = await put_through(system, "ORD", count)
         return {
             "orders per second": (count / seconds, "1/s"),
             "CPU per order": (1000 * (system.cpu_seconds() - cpu) / count, "ms"),
@@ -36,7 +36,7 @@ async def latency(count: int) -> Measured:
         for order in orders("ORD", count):
             started = time.perf_counter()
             await system.enqueue([order])
-            await system.wait_for_item(order["id"], timeout_s=_TIMEOUT_S)
+            await system.wait_for_item(order["id"], timeout_s=TIMEOUT_S)
             taken.append(1000 * (time.perf_counter() - started))
             await asyncio.sleep(0.02)
         cuts = statistics.quantiles(taken, n=100)
@@ -52,28 +52,33 @@ async def batches(sizes: Sequence[int]) -> Measured:
             before = await system.count()
             started = time.perf_counter()
             await system.enqueue([{"orders": orders(f"B{size}", size)}])
-            await system.wait_for_count(before + size, timeout_s=_TIMEOUT_S)
+            await system.wait_for_count(before + size, timeout_s=TIMEOUT_S)
             measured[f"{size} orders"] = (time.perf_counter() - started, "s")
     first, last = measured[f"{sizes[0]} orders"][0], measured[f"{sizes[-1]} orders"][0]
     growth = math.log(last / first) / math.log(sizes[-1] / sizes[0])
     return {**measured, "growth exponent": (growth, "")}
 
 
-async def memory(count: int) -> Measured:
-    """Resident memory after that many orders."""
+async def memory(count: int, step: int) -> Measured:
+    """Resident memory while so many orders go through, told every `step`; then disk and CPU."""
+    measured: Measured = {}
     async with running() as system:
-        await _put_through(system, "ORD", count)
-        return {f"resident memory after {count} orders": (system.resident_mb(), "MB")}
+        for done in range(step, count + 1, step):
+            await put_through(system, f"ORD{done}", step)
+            measured[f"resident after {done}"] = (system.resident_mb(), "MB")
+        measured["CPU per order"] = (1000 * system.cpu_seconds() / count, "ms")
+        measured["disk per order"] = (system.disk_bytes() / count / 1000, "kB")
+    return measured
 
 
 async def _warm_up(system: System) -> None:
-    await _put_through(system, "WARM", _WARM_UP)
+    await put_through(system, "WARM", _WARM_UP)
 
 
-async def _put_through(system: System, prefix: str, count: int) -> float:
+async def put_through(system: System, prefix: str, count: int) -> float:
     before = await system.count()
     bodies = orders(prefix, count)
     started = time.perf_counter()
     await system.enqueue(bodies)
-    await system.wait_for_count(before + count, timeout_s=_TIMEOUT_S)
+    await system.wait_for_count(before + count, timeout_s=TIMEOUT_S)
     return time.perf_counter() - started

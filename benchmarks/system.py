@@ -15,10 +15,10 @@ import httpx
 from azure.cosmos import exceptions
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 
+from benchmarks.report import ROOT
 from demo.day import COSMOS_KEY
 from emulator.launch import Doors, EmulatorProcess
 
-ROOT = Path(__file__).resolve().parent.parent
 # Premium's bound: batches of thousands do not fit a Standard message of 256 KB.
 _PREMIUM_KILOBYTES = 102_400
 _BATCH_SEND_TYPE = "application/vnd.microsoft.servicebus.json"
@@ -38,6 +38,7 @@ class System:
     bus: httpx.AsyncClient
     processed: ContainerProxy
     worker_pids: tuple[int, ...]
+    data_dir: Path
 
     async def enqueue(self, bodies: Sequence[Any]) -> None:
         """Put messages on the queue `orders`, a hundred a request."""
@@ -86,10 +87,14 @@ class System:
         """CPU time that both have used."""
         return sum(_cpu_seconds(pid) for pid in self.worker_pids)
 
+    def disk_bytes(self) -> int:
+        """What the stores' files take; the log of the process is not among them."""
+        return sum(file.stat().st_size for file in self.data_dir.rglob("*.db*"))
+
 
 @asynccontextmanager
-async def running() -> AsyncIterator[System]:
-    """A fresh system with the sample reference data; gone afterwards."""
+async def running(seed: Path | None = None) -> AsyncIterator[System]:
+    """A fresh system with the sample reference data, or other items; gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="orders-bench-"))
     entities = json.loads((ROOT / "infra" / "entities.json").read_text(encoding="utf-8"))
     for queue in entities["serviceBus"]["queues"]:
@@ -103,7 +108,7 @@ async def running() -> AsyncIterator[System]:
         arguments=(
             *("--settings", str(ROOT / "local.settings.sample.json")),
             *("--entities", str(folder / "entities.json")),
-            *("--seed", str(ROOT / "samples" / "seed.json")),
+            *("--seed", str(seed or ROOT / "samples" / "seed.json")),
         ),
     )
     try:
@@ -115,7 +120,7 @@ async def running() -> AsyncIterator[System]:
         ):
             database = client.get_database_client("orders")
             processed = database.get_container_client("processed")
-            yield System(doors, api, bus, processed, _family(doors.pid))
+            yield System(doors, api, bus, processed, _family(doors.pid), folder / "data")
     finally:
         emulator.stop()
         shutil.rmtree(folder)
