@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import gateway, measurements, reading, report, starting
+from benchmarks import engine, gateway, measurements, reading, report, starting
 
 Measurement = Callable[[], Awaitable[measurements.Measured]]
 
@@ -26,6 +26,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "start-up": starting.start_up,
     "imports": starting.imports,
     "gateway": lambda: gateway.status_poll(1000),
+    "episodes": lambda: engine.episodes(300),
+    "fan-out": lambda: engine.fan_out((100, 1000, 5000)),
     "memory": lambda: measurements.memory(50_000, 10_000),
 }
 # The same code with less to do, for a run that only shows that each measurement still works.
@@ -38,6 +40,8 @@ SHORT: dict[str, Measurement] = {
     "start-up": starting.start_up,
     "imports": starting.imports,
     "gateway": lambda: gateway.status_poll(100),
+    "episodes": lambda: engine.episodes(20),
+    "fan-out": lambda: engine.fan_out((10, 100)),
     "memory": lambda: measurements.memory(400, 200),
 }
 # These show a course, not a moment; they take minutes, and a repetition adds little.

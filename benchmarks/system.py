@@ -85,7 +85,7 @@ class System:
 
     def cpu_seconds(self) -> float:
         """CPU time that both have used."""
-        return sum(_cpu_seconds(pid) for pid in self.worker_pids)
+        return sum(cpu_seconds(pid) for pid in self.worker_pids)
 
     def disk_bytes(self) -> int:
         """What the stores' files take; the log of the process is not among them."""
@@ -120,13 +120,13 @@ async def running(seed: Path | None = None) -> AsyncIterator[System]:
         ):
             database = client.get_database_client("orders")
             processed = database.get_container_client("processed")
-            yield System(doors, api, bus, processed, _family(doors.pid), folder / "data")
+            yield System(doors, api, bus, processed, family(doors.pid), folder / "data")
     finally:
         emulator.stop()
         shutil.rmtree(folder)
 
 
-def _family(pid: int) -> tuple[int, ...]:
+def family(pid: int) -> tuple[int, ...]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     return (pid, *(int(child) for child in children))
 
@@ -138,7 +138,7 @@ def _resident_bytes(pid: int) -> int:
     raise TooSlow(f"process {pid} tells no memory")
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     ticks = 100  # USER_HZ is 100 on every Linux that runs this
     return (int(fields[11]) + int(fields[12])) / ticks
