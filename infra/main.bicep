@@ -204,6 +204,7 @@ module durable 'app/durable.bicep' = if (durableBackend == 'dts') {
     schedulerName: schedulerName
     taskHubName: taskHubName
     sku: durableSku
+    retentionPolicies: entities.durableTask.retentionPolicies
   }
 }
 

@@ -25,7 +25,7 @@ from emulator.host.faults_api import parse_rules
 from emulator.host.host_json import HostJson, read_host_json
 from emulator.host.http_front import DEFAULT_BODY_LIMIT, FrontOptions
 from emulator.host.settings import LocalSettings, Settings, follow_ports, read_local_settings
-from emulator.taskhub import HubOptions, InvalidOptions
+from emulator.taskhub import HubOptions, InvalidOptions, read_retention
 
 _DEFAULT_PORTS = {
     "host": DEFAULT_PORT,
@@ -109,13 +109,14 @@ def read_configuration(
         "variables."
         for name in settings.skipped
     )
+    entities = _entities(options)
     return Configuration(
         options=options,
         settings=settings,
         host_json=host_json,
-        entities=_entities(options),
+        entities=entities,
         front=_front(options, file, settings, host_json),
-        hub=_hub(host_json, settings),
+        hub=_hub(host_json, settings, entities),
         notes=(*file.warnings, *skipped, *_hint(options)),
     )
 
@@ -184,11 +185,16 @@ def read_faults(options: Options) -> Faults:
     return faults
 
 
-def _hub(host_json: HostJson, settings: Settings) -> HubOptions:
+def _hub(host_json: HostJson, settings: Settings, entities: Mapping[str, Any]) -> HubOptions:
     try:
-        return HubOptions.from_host_json(host_json.document, settings.get)
+        options = HubOptions.from_host_json(host_json.document, settings.get)
     except InvalidOptions as error:
         raise SettingsError(str(error)) from error
+    try:
+        retention = read_retention(entities.get("durableTask", {}))
+    except InvalidOptions as error:
+        raise SettingsError(f"The entities file: {error}") from error
+    return replace(options, retention_days=retention)
 
 
 def _front(

@@ -17,6 +17,7 @@ from emulator.taskhub.model import (
     WorkerLost,
 )
 from emulator.taskhub.options import HubOptions, InvalidOptions
+from emulator.taskhub.retention import read_retention
 from emulator.taskhub.server import routes
 from emulator.taskhub.store import open_database
 
@@ -34,5 +35,6 @@ __all__ = [
     "TaskHub",
     "WorkerLost",
     "open_database",
+    "read_retention",
     "routes",
 ]

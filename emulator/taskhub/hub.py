@@ -18,6 +18,7 @@ from emulator.taskhub.entity_runner import EntityRunner
 from emulator.taskhub.http_call import HttpCalls
 from emulator.taskhub.model import FunctionInvoker
 from emulator.taskhub.options import HubOptions
+from emulator.taskhub.retention import Retention
 from emulator.taskhub.store import unfinished
 from emulator.taskhub.work import Work
 
@@ -57,6 +58,9 @@ class TaskHub:
         )
         self.engine.work, self.engine.entities = self._work, self.entities
         self.client = Client(database, options, invoker, self.engine, self.entities)
+        self.retention = Retention(
+            database, options.retention_days, self.engine.now, self.engine.forget
+        )
 
     async def start(self) -> None:
         """Take up what a dead process left undone."""
@@ -66,6 +70,7 @@ class TaskHub:
         for instance_id in left.ready:
             self.engine.wake(instance_id)
         self.entities.wake(left.entities)
+        self.retention.start()
         if left.ready or left.entities:
             _log.info(
                 "Task hub '%s': %d instances and %d entities go on.",
@@ -76,6 +81,7 @@ class TaskHub:
 
     async def stop(self) -> None:
         """Abandon what runs; it is taken up at the next start. The database stays open."""
+        await self.retention.stop()
         await self.engine.stop()
         await self._work.stop()
         await self.entities.stop()

@@ -9,7 +9,7 @@ Source: protocol specification, 11; host.json reference of Durable Functions.
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _DEFAULT_HUB = "TestHubName"
@@ -30,6 +30,7 @@ class HubOptions:
         connections: what a client may name as the hub's connection.
         http_token: what HTTP calls with a token source send.
         system_key: the key that the public management API asks for; None asks for none.
+        retention_days: how long instances that ended in a state are kept; without one, for ever.
     """
 
     hub_name: str = _DEFAULT_HUB
@@ -46,6 +47,7 @@ class HubOptions:
     connections: tuple[str, ...] = ("Storage", "AzureWebJobsStorage")
     http_token: str | None = None
     system_key: str | None = None
+    retention_days: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_host_json(cls, document: Mapping[str, Any], lookup: Lookup) -> "HubOptions":

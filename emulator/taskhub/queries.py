@@ -95,6 +95,17 @@ def purge(db: sqlite3.Connection, wanted: Filter) -> list[str]:
     return [row[1] for row in rows]
 
 
+def purge_ended(db: sqlite3.Connection, status: str, before: int, limit: int) -> list[str]:
+    """Remove instances that ended so before a time, at most `limit`; returns their ids."""
+    rows = db.execute(
+        "SELECT key, id FROM instance WHERE status = ? AND updated < ? LIMIT ?",
+        (status, before, limit),
+    ).fetchall()
+    for key, _ in rows:
+        delete_instance(db, key)
+    return [row[1] for row in rows]
+
+
 def purge_one(db: sqlite3.Connection, instance_id: str) -> bool:
     """Remove one instance, whatever its state; False if there is none."""
     row = db.execute("SELECT key FROM instance WHERE id = ?", (instance_id,)).fetchone()

@@ -15,6 +15,9 @@ param sku string
 @description('Capacity units of the Dedicated SKU; Consumption has none.')
 param dedicatedCapacity int = 1
 
+@description('How long finished orchestrations stay visible: orchestrationState and retentionPeriodInDays each. Failed ones should stay long: they can be replayed.')
+param retentionPolicies array
+
 resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
   name: schedulerName
   location: location
@@ -30,16 +33,11 @@ resource taskHub 'Microsoft.DurableTask/schedulers/taskHubs@2026-02-01' = {
   name: taskHubName
 }
 
-@description('How long finished orchestrations stay visible. Failed ones stay longest: they can be replayed.')
 resource retention 'Microsoft.DurableTask/schedulers/retentionPolicies@2026-02-01' = {
   parent: scheduler
   name: 'default'
   properties: {
-    retentionPolicies: [
-      { orchestrationState: 'Completed', retentionPeriodInDays: 7 }
-      { orchestrationState: 'Failed', retentionPeriodInDays: 30 }
-      { orchestrationState: 'Terminated', retentionPeriodInDays: 30 }
-    ]
+    retentionPolicies: retentionPolicies
   }
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from emulator.cosmos.entities import container_bodies
 from emulator.servicebus.messages import QueueSettings, parse_duration
+from emulator.taskhub import read_retention
 from tests.support.infra import entities, plan
 
 QUEUE = "Microsoft.ServiceBus/namespaces/queues"
@@ -100,3 +101,11 @@ def test_topic_is_the_one_of_the_file() -> None:
     topic = plan().one("Microsoft.EventGrid/topics")
     assert topic.name == f"evgt-{name}-token"
     assert topic.properties["inputSchema"] == "CloudEventSchemaV1_0"
+
+
+def test_ended_instances_are_kept_as_long_here_as_there() -> None:
+    policies = plan().one("Microsoft.DurableTask/schedulers/retentionPolicies").properties
+    local = read_retention(entities()["durableTask"])
+    assert local == {
+        p["orchestrationState"]: p["retentionPeriodInDays"] for p in policies["retentionPolicies"]
+    }
