@@ -23,8 +23,8 @@ test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest
 
 bench: $(STAMP) ## benchmarks: a table; ARGS=--json, --short (minutes less) or --publish (docs/figures)
-	@case " $(ARGS) " in *" --publish "*) \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[figures]' ;; esac
+	@case " $(ARGS) " in *" --short "*) ;; \
+		*) $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' ;; esac
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## ruff, types, import rules

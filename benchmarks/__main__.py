@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import engine, gateway, measurements, reading, report, starting
+from benchmarks import engine, gateway, measurements, profile, reading, report, starting
 
 Measurement = Callable[[], Awaitable[measurements.Measured]]
 
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "episodes": lambda: engine.episodes(300),
     "fan-out": lambda: engine.fan_out((100, 1000, 5000)),
     "memory": lambda: measurements.memory(50_000, 10_000),
+    "profile": lambda: profile.profile(1500),
 }
 # The same code with less to do, for a run that only shows that each measurement still works.
 SHORT: dict[str, Measurement] = {
@@ -44,8 +45,8 @@ SHORT: dict[str, Measurement] = {
     "fan-out": lambda: engine.fan_out((10, 100)),
     "memory": lambda: measurements.memory(400, 200),
 }
-# These show a course, not a moment; they take minutes, and a repetition adds little.
-_ONCE = frozenset({"memory"})
+# These show a course or shares; a repetition adds little.
+_ONCE = frozenset({"memory", "profile"})
 
 
 def main() -> None:
