@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from emulator.faults import Faults, InjectedFault
 
@@ -28,6 +28,18 @@ T = TypeVar("T")
 # A group is bounded so that the first of many does not wait for the last of them.
 _GROUP_LIMIT = 256
 _READERS = 2
+# After these SQLite may have undone the transaction by itself.
+_DISK_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 class StorageError(Exception):
@@ -48,8 +60,10 @@ class Database:
         path: the file; its folder must exist.
         schema: statements that make the tables where they are missing.
         version: the schema's version. A file of a newer one is refused.
-        name: the service's word for it, used in fault points (`<name>.commit.before` and
-            `<name>.commit.after`) and errors.
+        name: the service's word for it, used in errors and in the fault points that every
+            transaction passes: `<name>.commit.middle` when a row has been changed and the next
+            statement is about to run (only where a rule names it), `<name>.commit.before` when all
+            is done but the COMMIT, `<name>.commit.after` when it is on disk.
     """
 
     def __init__(
@@ -181,14 +195,19 @@ class Database:
         outcomes: list[tuple[Any, BaseException | None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
+            handed = self._handed(connection)
             for work in group:
                 connection.execute("SAVEPOINT work")
                 try:
-                    outcomes.append((work.do(connection), None))
-                except Exception as error:  # noqa: BLE001 - handed to whoever awaits the work
+                    outcomes.append((work.do(handed), None))
+                except Exception as error:
+                    if _is_of_the_disk(error):
+                        raise
                     connection.execute("ROLLBACK TO work")
                     outcomes.append((None, error))
                 connection.execute("RELEASE work")
+            if isinstance(handed, _Watched):
+                handed.pass_middle()
             self._faults.at_sync(f"{self._name}.commit.before")
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - a failed commit fails every work of the group
@@ -201,6 +220,40 @@ class Database:
         with suppress(InjectedFault):
             self._faults.at_sync(f"{self._name}.commit.after")
         return outcomes
+
+    def _handed(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """What the works of a transaction are handed: watched only if a rule asks for it."""
+        point = f"{self._name}.commit.middle"
+        if not self._faults.is_watched(point):
+            return connection
+        return cast(sqlite3.Connection, _Watched(connection, lambda: self._faults.at_sync(point)))
+
+
+class _Watched:
+    """A connection that passes a point once, in the midst of the changes of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, middle: Callable[[], object]) -> None:
+        self._connection = connection
+        self._middle: Callable[[], object] | None = middle
+        self._changes = connection.total_changes
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("execute", "executemany") and self._connection.total_changes > self._changes:
+            self.pass_middle()
+        return getattr(self._connection, name)
+
+    def pass_middle(self) -> None:
+        """Pass the point, unless that is done."""
+        middle, self._middle = self._middle, None
+        if middle is not None:
+            middle()
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the transaction is lost, and not only the work that met the error."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # The lower byte is the primary code; the rest says more of it.
+    return isinstance(error, InjectedFault) or (code is not None and code & 0xFF in _DISK_ERRORS)
 
 
 def _settle(group: list[_Work], outcomes: list[tuple[Any, BaseException | None]]) -> None:

@@ -125,10 +125,17 @@ class Faults:
         with self._lock:
             self._rules.append(rule)
 
-    def clear(self) -> None:
-        """Take every rule out of force."""
+    def clear(self, point: str | None = None) -> None:
+        """Take out of force the rules that name this point in these very words, or every rule."""
         with self._lock:
-            self._rules.clear()
+            if point is None:
+                self._rules.clear()
+            else:
+                self._rules = [rule for rule in self._rules if rule.point != point]
+
+    def is_watched(self, point: str) -> bool:
+        """Whether a rule may hit this point: for points whose passage is not for nothing."""
+        return bool(self._rules) and any(fnmatchcase(point, rule.point) for rule in self._rules)
 
     def describe(self) -> dict[str, Any]:
         """The rules with what they have seen, and the count of each point."""

@@ -1,7 +1,7 @@
 """`/emulator/faults`: injects faults from outside. Of the emulator only; Azure has no such door.
 
 GET tells the rules and how often each point was passed, POST adds one rule or a list of them,
-DELETE takes all of them out of force.
+DELETE takes all of them out of force, or with `?point=` those of one point.
 """
 
 import json
@@ -27,8 +27,8 @@ def routes(faults: Faults) -> list[web.RouteDef]:
             faults.add(rule)
         return web.json_response(faults.describe(), status=201)
 
-    async def clear(_: web.Request) -> web.Response:
-        faults.clear()
+    async def clear(request: web.Request) -> web.Response:
+        faults.clear(request.query.get("point"))
         return web.Response(status=204)
 
     return [

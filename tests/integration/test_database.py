@@ -105,3 +105,77 @@ def test_file_that_is_no_database_is_refused_with_advice(tmp_path: Path) -> None
 def test_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"Cannot write .*nowhere"):
         make(tmp_path / "nowhere" / "things.db").open()
+
+
+class Noting(Faults):
+    """Notes what the transaction has changed when it passes its middle."""
+
+    def __init__(self, rules: list[FaultRule]) -> None:
+        super().__init__(rules)
+        self.seen: list[int] = []
+        self.connection: sqlite3.Connection | None = None
+
+    def at_sync(self, point: str, **labels: str) -> bool:
+        if point == "things.commit.middle" and self.connection is not None:
+            self.seen.append(self.connection.execute("SELECT count(*) FROM thing").fetchone()[0])
+        return super().at_sync(point, **labels)
+
+
+async def test_the_middle_is_passed_once_between_the_changes_of_a_transaction(
+    tmp_path: Path,
+) -> None:
+    faults = Noting([FaultRule("things.commit.middle", "fail", after=9)])
+    opened = make(tmp_path / "things.db", faults)
+    opened.open()
+    faults.connection = opened._connection
+
+    def three(connection: sqlite3.Connection) -> None:
+        for name in ("a", "b", "c"):
+            insert(connection, name)
+
+    await opened.write(three)
+    assert faults.seen == [1]
+    # One statement has no middle: its end is passed instead.
+    await opened.write(lambda c: insert(c, "d"))
+    assert faults.seen == [1, 4]
+    await asyncio.to_thread(opened.close)
+
+
+async def test_a_disk_that_fails_in_the_middle_undoes_the_whole_transaction(tmp_path: Path) -> None:
+    faults = Faults([FaultRule("things.commit.middle", "fail", message="disk I/O error")])
+    opened = make(tmp_path / "things.db", faults)
+    opened.open()
+
+    def two(connection: sqlite3.Connection) -> None:
+        insert(connection, "a")
+        insert(connection, "b")
+
+    with pytest.raises(StorageError, match="disk I/O error"):
+        await opened.write(two)
+    assert await opened.read(names) == []
+    await opened.write(two)
+    assert await opened.read(names) == ["a", "b"]
+    await asyncio.to_thread(opened.close)
+
+
+async def test_a_disk_that_is_full_within_a_work_is_no_fault_of_the_work(tmp_path: Path) -> None:
+    opened = make(tmp_path / "things.db")
+    opened.open()
+
+    def limit(connection: sqlite3.Connection, pages: int) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
+
+    await opened.write(lambda c: limit(c, 1))
+    outcomes = await asyncio.gather(
+        *(opened.write(lambda c, n=n: insert(c, "x" * 3000 + str(n))) for n in range(5)),  # type: ignore[misc]
+        return_exceptions=True,
+    )
+    assert any(isinstance(outcome, StorageError) for outcome in outcomes)
+    for outcome in outcomes:
+        assert isinstance(outcome, int | StorageError)
+    kept = len(await opened.read(names))
+    assert kept == sum(isinstance(outcome, int) for outcome in outcomes)
+    await opened.write(lambda c: limit(c, 1_000_000))
+    await opened.write(lambda c: insert(c, "room"))
+    assert len(await opened.read(names)) == kept + 1
+    await asyncio.to_thread(opened.close)

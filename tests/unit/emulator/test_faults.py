@@ -34,6 +34,20 @@ async def test_duplicate_asks_for_a_second_time_and_clear_ends_it() -> None:
     assert await faults.at("send") is False
 
 
+async def test_rules_of_one_point_are_taken_out_by_its_words() -> None:
+    faults = Faults([FaultRule("send", "fail"), FaultRule("se*", "duplicate")])
+    faults.clear("send")
+    assert await faults.at("send") is True
+
+
+def test_a_point_is_watched_while_a_rule_may_hit_it() -> None:
+    faults = Faults([FaultRule("*.commit.middle", "die")])
+    assert faults.is_watched("taskhub.commit.middle")
+    assert not faults.is_watched("taskhub.commit.before")
+    faults.clear()
+    assert not faults.is_watched("taskhub.commit.middle")
+
+
 async def test_failure_carries_the_text_of_its_rule() -> None:
     faults = Faults()
     faults.add(parse_rule({"point": "send", "action": "fail", "message": "no line"}))
