@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo start lab test lint lint-infra bench clean
+.PHONY: help demo start lab test lint lint-infra bench chaos clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ bench: $(STAMP) ## benchmarks: a table; ARGS=--json, --short (minutes less) or -
 	@case " $(ARGS) " in *" --short "*) ;; \
 		*) $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' ;; esac
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(STAMP) ## kill it at every durable write and compare; ARGS="--short", "--points all"
+	@$(BIN)/python -m chaos $(ARGS)
 
 lint: $(STAMP) ## ruff, types, import rules
 	@$(BIN)/ruff check .
