@@ -356,7 +356,7 @@ class Engine:
 
 
 def _awaits_something(instance: Instance) -> bool:
-    return bool(instance.open) or any(
+    return any(not task.cancelled for task in instance.open.values()) or any(
         count > instance.delivered[name] for name, count in instance.waits.items()
     )
 

@@ -214,7 +214,9 @@ class Instance:
         return events
 
     def add_task(self, task: Task) -> None:
-        """Open a task, or replace the record of one that is open."""
+        """Open a task, or replace the record of one that is open; a signal is never answered."""
+        if task.kind is Kind.SIGNAL:
+            return
         if task.id in self.open:
             self.close_task(task.id)
         self.open[task.id] = task

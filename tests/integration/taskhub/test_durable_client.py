@@ -35,6 +35,8 @@ def shows_version(ctx):
 def counter(context):
     if context.operation_name == "add":
         context.set_state(context.get_state(lambda: 0) + context.get_input())
+    if context.operation_name == "clear":
+        context.set_state(None)
 
 
 class Point:
@@ -170,6 +172,31 @@ async def test_listing_by_prefix_time_and_status(served):
     assert len(await ids(now - timedelta(hours=1), now + timedelta(hours=1))) == 4
 
 
+async def test_listing_of_all_is_the_first_page_alone(served):
+    for number in range(103):
+        await served.hub.start("waits", instance_id=f"i-{number:03}")
+    assert len(await served.client.get_status_all()) == 100
+    assert len(await served.client.get_status_by(instance_id_prefix="i-1")) == 3
+
+
+async def test_hub_and_connection_are_named_or_not_found(served):
+    names = ("TestHubName", "Storage")
+    key = df.EntityId("counter", "k")
+    one = await served.client.start_new("waits")
+    with pytest.raises(Exception, match=f"No instance with ID {one} found"):
+        await served.client.raise_event(one, "Go", 1, "OtherHub", "Storage")
+    with pytest.raises(Exception, match=f"No instance with ID {one} found"):
+        await served.client.rewind(one, "x", "TestHubName", "OtherConnection")
+    with pytest.raises(Exception, match="unexpected status code 404"):
+        await served.client.signal_entity(key, "add", 1, "OtherHub", "Storage")
+    await served.client.signal_entity(key, "add", 1, *names)
+    await served.hub.idle()
+    assert (await served.client.read_entity_state(key, *names)).entity_state == 1
+    assert not (await served.client.read_entity_state(key, "OtherHub", "Storage")).entity_exists
+    await served.client.raise_event(one, "Go", 1, *names)
+    assert await served.hub.output(one) == "1"
+
+
 async def test_event_arrives_as_the_text_that_the_client_sent(served):
     one = await served.client.start_new("waits")
     await served.client.raise_event(one, "Go", {"a": 1})
@@ -200,6 +227,10 @@ async def test_suspend_and_resume(served):
     await served.hub.status_is(one, "Running")
     with pytest.raises(Exception, match="'nobody' found"):
         await served.client.suspend("nobody", "x")
+    await served.client.terminate(one, "enough")
+    await served.hub.ended(one)
+    await served.client.suspend(one, "too late")  # 410 counts as done
+    await served.client.resume(one, "too late")
 
 
 async def test_rewind(served):
@@ -227,6 +258,9 @@ async def test_restart_answers_with_the_urls_of_the_new_instance(served):
     assert (await served.client.restart(one, restart_with_new_instance_id=False))["id"] == one
     with pytest.raises(Exception, match="unexpected status code 400"):
         await served.client.restart("nobody")
+    await served.client.start_new("waits", "busy")
+    with pytest.raises(Exception, match="unexpected status code 500"):
+        await served.client.restart("busy", restart_with_new_instance_id=False)
 
 
 async def test_purge(served):
@@ -241,6 +275,14 @@ async def test_purge(served):
     purged = await served.client.purge_instance_history_by(hour_ago)
     assert purged.instances_deleted == 3
     assert (await served.client.purge_instance_history_by(hour_ago)).instances_deleted == 0
+    await served.hub.ended(await served.client.start_new("fails"))
+    await served.hub.ended(await served.client.start_new("echoes"))
+    failed = [RuntimeStatus.Failed]
+    purged = await served.client.purge_instance_history_by(hour_ago, runtime_status=failed)
+    assert purged.instances_deleted == 1
+    hour_hence = datetime.now(UTC) + timedelta(hours=1)
+    purged = await served.client.purge_instance_history_by(hour_ago, hour_hence)
+    assert purged.instances_deleted == 1
 
 
 async def test_entities(served):
@@ -256,6 +298,10 @@ async def test_entities(served):
     await served.hub.until(is_seven)
     with pytest.raises(Exception, match="unexpected status code 400"):
         await served.client.signal_entity(df.EntityId("nobody", "k"), "add", 1)
+    await served.client.signal_entity(key, "clear")
+    await served.hub.idle()
+    cleared = await served.client.read_entity_state(key)
+    assert (cleared.entity_exists, cleared.entity_state) == (True, "")
 
 
 async def test_check_status_response_points_to_where_the_request_came_in(served):
@@ -286,3 +332,11 @@ async def test_wait_for_completion(served):
     assert (await wait(a_request(), two, 5000, 10)).status_code == 500
     three = await served.client.start_new("waits")
     assert (await wait(a_request(), three, 30, 10)).status_code == 202
+    await served.client.terminate(three, "enough")
+    stopped = await wait(a_request(), three, 5000, 10)
+    assert stopped.status_code == 200
+    assert json.loads(stopped.get_body())["runtimeStatus"] == "Terminated"
+    # The library sends text as it is, without quotes, though it says JSON.
+    for value, body in [("text", b"text"), (None, b"null"), (0, b"0")]:
+        one = await served.client.start_new("echoes", None, value)
+        assert (await wait(a_request(), one, 5000, 10)).get_body() == body

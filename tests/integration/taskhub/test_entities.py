@@ -30,6 +30,10 @@ def counter(context):
             context.set_state({1, 2})
 
 
+def silent(context):
+    """An entity that neither reads nor writes its state."""
+
+
 def the(key="k1"):
     return df.EntityId("counter", key)
 
@@ -50,6 +54,17 @@ def signals_then_calls(ctx):
     return (yield ctx.call_entity(the(), "get"))
 
 
+def signals_one_that_fails(ctx):
+    ctx.signal_entity(the(), "add", 1)
+    ctx.signal_entity(the(), "fail")
+    ctx.signal_entity(the(), "add", 2)
+    return (yield ctx.call_entity(the(), "get"))
+
+
+def calls_silent(ctx):
+    return (yield ctx.call_entity(df.EntityId("silent", "k"), "x"))
+
+
 def both(ctx):
     task = ctx.call_entity(the("a"), "add", 1)
     other = ctx.call_entity(the("b"), "add", 2)
@@ -64,11 +79,13 @@ def calls_unknown(ctx):
 
 @pytest.fixture
 def invoker(live):
-    functions = [calls, signals_then_calls, both, calls_unknown]
+    functions = [
+        calls, signals_then_calls, signals_one_that_fails, calls_silent, both, calls_unknown,
+    ]  # fmt: skip
     return InProcessInvoker(
         {each.__name__: each for each in functions},
         {"Echo": lambda x: x},
-        {"Counter": counter},
+        {"Counter": counter, "silent": silent},
         live=live,
     )
 
@@ -100,6 +117,20 @@ async def test_failed_operation_raises_in_its_caller_and_not_in_others(path, inv
         ]  # fmt: skip
 
 
+async def test_failed_operation_amid_a_batch_stops_none_of_the_others(path, invoker):
+    batches = []
+    run_entity = invoker.run_entity
+
+    async def noted(call):
+        batches.append(len(json.loads(call.payload_text)["batch"]))
+        return await run_entity(call)
+
+    invoker.run_entity = noted
+    async with running_hub(path, invoker) as hub:
+        assert await hub.run("signals_one_that_fails") == 3
+    assert batches == [4]
+
+
 async def test_operation_without_a_result_gives_none(path, invoker):
     async with running_hub(path, invoker) as hub:
         assert await hub.run("calls", [["look", None]]) == [None]
@@ -113,19 +144,29 @@ async def test_deleted_entity_does_not_exist_until_it_is_used_again(path, invoke
 
 
 async def test_state_that_was_not_touched_stays_as_it_was_written(path, invoker):
+    text = '{"b": 1.0,   "a": 1e2}'
+    store = "UPDATE entity SET state = ?, present = 1"
     async with running_hub(path, invoker) as hub:
-        await hub.run("calls", [["add", 5]])
-        text = '{"b": 1.0,   "a": 1e2}'
-        await hub.database.write(lambda db: db.execute("UPDATE entity SET state = ?", (text,)))
-        await hub.run("calls", [["look", None]])
-        found = await hub.hub.client.read_entity("counter", "k1")
-    # Reading the state makes the library write it anew; what matters is that it is the same value.
-    assert json.loads(found.state) == json.loads(text)
+        await hub.run("calls_silent")
+        await hub.database.write(lambda db: db.execute(store, (text,)))
+        await hub.run("calls_silent")
+        assert (await hub.hub.client.read_entity("silent", "k")).state == text
 
 
 async def test_state_that_cannot_be_written_fails_its_callers_and_keeps_the_old(path, invoker):
+    runs = 0
+    run_entity = invoker.run_entity
+
+    async def counted(call):
+        nonlocal runs
+        runs += 1
+        return await run_entity(call)
+
+    invoker.run_entity = counted
     async with running_hub(path, invoker) as hub:
         results = await hub.run("calls", [["add", 5], ["spoil", None], ["get", None]])
+        # Once for each that can be run, three times for the one that cannot.
+        assert runs == 5
         assert results[0] == 5
         assert results[1].startswith("raised TypeError")
         assert results[2] == 5

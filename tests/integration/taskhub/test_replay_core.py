@@ -76,6 +76,28 @@ def nested(ctx):
     )
 
 
+def any_in_all(ctx):
+    add = ctx.call_activity
+    first = ctx.task_any([add("Add", 1), ctx.wait_for_external_event("Never")])
+    second = ctx.task_any([ctx.create_timer(soon(ctx)), ctx.wait_for_external_event("Never")])
+    winners = yield ctx.task_all([first, second, add("Add", 2)])
+    return [winners[0].result, winners[1].result, winners[2]]
+
+
+def all_in_any(ctx):
+    both = ctx.task_all([ctx.call_activity("Add", 1), ctx.call_activity("Add", 2)])
+    winner = yield ctx.task_any([both, ctx.wait_for_external_event("Never")])
+    return winner.result
+
+
+def unique_ids(ctx):
+    made = [str(ctx.new_uuid()), str(ctx.new_guid())]
+    kept = yield ctx.call_activity("Keep", made)
+    made.append(str(ctx.new_uuid()))
+    yield ctx.call_activity("Add", 1)
+    return [made[:2] == kept, len(set(made))]
+
+
 def alone_then_together(ctx):
     one = ctx.call_activity("Add", 1)
     yield one
@@ -191,6 +213,9 @@ CASES = [
     (fail_fast, None, [41, True]),
     (shrinking, None, [1, 2, 3, 4, 5]),
     (nested, None, [[2, 3], [4, None], 5]),
+    (any_in_all, None, [2, None, 3]),
+    (all_in_any, None, [2, 3]),
+    (unique_ids, None, [True, 3]),
     (alone_then_together, None, [2, 3]),
     (other_order, None, [2, 3]),
     (unyielded, None, 2),
@@ -207,7 +232,8 @@ CASES = [
 
 
 def an_invoker(**options):
-    return InProcessInvoker(ORCHESTRATORS, {"Add": lambda x: x + 1, "Flaky": Flaky()}, **options)
+    activities = {"Add": lambda x: x + 1, "Keep": lambda x: x, "Flaky": Flaky()}
+    return InProcessInvoker(ORCHESTRATORS, activities, **options)
 
 
 @pytest.mark.parametrize(

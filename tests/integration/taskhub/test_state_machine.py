@@ -294,7 +294,9 @@ async def test_any_state_lets_an_active_instance_be_replaced(path, invoker, gate
         gate.open.set()
         await hub.idle()
         found = await hub.snapshot("same")
-    assert (found.name, found.status) == ("adds", "Completed")
+        assert (found.name, found.status) == ("adds", "Completed")
+        # One that has ended is replaced in either mode.
+        assert await hub.run("adds", 2, "same") == 3
 
 
 async def test_restart_takes_the_same_input_to_a_new_or_the_same_id(path, invoker):
@@ -308,6 +310,8 @@ async def test_restart_takes_the_same_input_to_a_new_or_the_same_id(path, invoke
         await hub.start("waits", instance_id="busy")
         with pytest.raises(Refused) as active:
             await hub.hub.client.restart("busy", False)
+        running = await hub.hub.client.restart("busy", True)
+        await hub.status_is(running, "Running")
         with pytest.raises(Refused) as unknown:
             await hub.hub.client.restart("nobody", True)
     assert (active.value.status, unknown.value.status) == (500, 400)
@@ -327,6 +331,29 @@ async def test_purge_removes_everything_of_an_instance(path, invoker, gate):
                         ("instance", "input", "history", "inbox")]
         )  # fmt: skip
     assert left == [0, 0, 0, 0]
+
+
+async def test_purging_a_parent_leaves_its_child(path, invoker):
+    async with running_hub(path, invoker) as hub:
+        one = await hub.start("parent")
+        await hub.until(lambda: hub.hub.client.find("kid"))
+        assert await hub.hub.client.purge(one)
+        await hub.hub.client.raise_event("kid", "Go", "1")
+        # It has nobody to answer any more, and ends all the same.
+        assert await hub.output("kid") == 1
+        assert await hub.hub.client.find(one) is None
+
+
+async def test_suspending_a_parent_leaves_its_child(path, invoker):
+    async with running_hub(path, invoker) as hub:
+        one = await hub.start("parent")
+        await hub.until(lambda: hub.hub.client.find("kid"))
+        await hub.hub.client.suspend(one, "hold")
+        await hub.status_is(one, "Suspended")
+        await hub.hub.client.raise_event("kid", "Go", "1")
+        assert await hub.output("kid") == 1
+        await hub.hub.client.resume(one, "go on")
+        assert await hub.output(one) == 1
 
 
 async def test_purge_by_filter_takes_only_what_has_ended(path, invoker):

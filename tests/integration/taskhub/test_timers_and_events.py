@@ -3,7 +3,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from emulator.clock import ManualClock
+from tests.support.crashes import CrashFaults
 from tests.support.hub_harness import running_hub
 from tests.support.inprocess_invoker import InProcessInvoker
 
@@ -153,6 +156,44 @@ async def test_split_timer_over_three_segments_with_a_restart_between(path, live
         fired = [e["FireAt"] for e in await hub.history(instance_id) if e["EventType"] == 11]
     assert [each[:10] for each in fired] == ["2026-01-05", "2026-01-08", "2026-01-13"]
     assert invoker.mismatches == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_split_timer_survives_death_at_each_of_its_commits(tmp_path, when):
+    number, died = 0, True
+    while died:
+        path, clock = tmp_path / f"{number}.db", ManualClock(START)
+        async with running_hub(path, an_invoker(False), clock=clock) as hub:
+            instance_id = await hub.start("sleeper", {"days": 11})
+            await hub.idle()
+        faults = CrashFaults(when, number)
+        async with running_hub(path, an_invoker(False), clock=clock, faults=faults) as hub:
+            sleeping = asyncio.ensure_future(sleep_through(hub, clock, instance_id))
+            reached = asyncio.ensure_future(faults.reached.wait())
+            await asyncio.wait((sleeping, reached), return_when=asyncio.FIRST_COMPLETED)
+            died = faults.reached.is_set()
+            sleeping.cancel()
+            reached.cancel()
+            await hub.hub.stop()
+            faults.bury()
+            await asyncio.gather(sleeping, reached, return_exceptions=True)
+        invoker = an_invoker(False)
+        async with running_hub(path, invoker, clock=clock) as hub:
+            woken = await sleep_through(hub, clock, instance_id)
+            fired = [e["FireAt"] for e in await hub.history(instance_id) if e["EventType"] == 11]
+        assert woken == "2026-01-13 03:04:05.250000+00:00"
+        assert [each[:10] for each in fired] == ["2026-01-05", "2026-01-08", "2026-01-13"]
+        assert invoker.mismatches == []
+        number += 1
+    assert number > 2
+
+
+async def sleep_through(hub, clock, instance_id):
+    """Let the time come for which the instance waits, segment by segment; its output."""
+    for day in (3, 6, 11):
+        clock.advance(max(START + timedelta(days=day) - clock.now(), timedelta()))
+        await hub.idle()
+    return await hub.output(instance_id)
 
 
 async def test_naive_time_is_the_error_that_it_is_on_azure(path):
