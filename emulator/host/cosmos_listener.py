@@ -12,6 +12,7 @@ so it has one lease; a change wakes the listener at once, and `feedPollDelay` do
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from emulator.clock import Clock
@@ -50,6 +51,17 @@ class FeedSource:
     def lease_id(self) -> str:
         """The id of the lease's item. Functions that share it split the feed."""
         return f"{self.lease_prefix}{self.database}_{self.container}..0"
+
+    @property
+    def missing_text(self) -> str:
+        """The extension's words for a container that is not there."""
+        return (
+            f"Either the source container '{self.container}' (in database '{self.database}')  or "
+            f"the lease container '{self.lease_container}' (in database '{self.lease_database}') "
+            "does not exist. Both containers must exist before the listener starts. To "
+            "automatically create the lease container, set 'CreateLeaseContainerIfNotExists' to "
+            "'true'."
+        )
 
     @staticmethod
     def of(function: Function, settings: Settings) -> "FeedSource":
@@ -149,9 +161,10 @@ class CosmosListener:
                     told = ""
                     await self._follow()
             except Exception as error:  # noqa: BLE001 - whatever stops it, it is tried again
+                missing = isinstance(error, CosmosError) and error.status == HTTPStatus.NOT_FOUND
                 text = (
-                    f"The listener for function '{self._function.title}' was unable to start: "
-                    f"{error}"
+                    f"The listener for function '{self._function.title}' was unable to start. "
+                    f"{self._source.missing_text if missing else error}"
                 )
                 if text != told:
                     self._log.error(text, "Host.Listener")

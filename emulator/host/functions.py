@@ -165,15 +165,25 @@ def read_functions(
         loaded: the worker's metadata.
         only: names of `--functions`; none of them means all.
     """
-    allowed = {name.lower() for name in only} or (
-        None if host_json.allow_list is None else {name.lower() for name in host_json.allow_list}
-    )
+    names = allow_list(host_json, only)
+    allowed = None if names is None else {name.lower() for name in names}
     functions = [
         _read(metadata, settings)
         for metadata in loaded
         if allowed is None or metadata.name.lower() in allowed
     ]
     return sorted(functions, key=lambda function: function.name.lower())
+
+
+def allow_list(host_json: HostJson, only: Iterable[str] = ()) -> tuple[str, ...] | None:
+    """The names that may run: those of `--functions`, else of host.json; None is all of them."""
+    return tuple(only) or host_json.allow_list
+
+
+def unknown_names(loaded: Iterable[FunctionMetadata], names: Iterable[str]) -> list[str]:
+    """Those names of an allow list that no function has."""
+    known = {metadata.name.lower() for metadata in loaded}
+    return [name for name in names if name.lower() not in known]
 
 
 def _read(metadata: FunctionMetadata, settings: Settings) -> Function:
@@ -231,7 +241,8 @@ def _resolved(binding: Binding, settings: Settings) -> Binding:
     if binding.type.lower() not in _KNOWN_TYPES:
         raise FunctionInError(
             f"The binding type(s) '{binding.type}' are not registered. Please ensure the type is "
-            "correct and the binding extension is installed."
+            "correct and the binding extension is installed. (The emulator has the bindings that "
+            "emulator/host/COVERAGE.md lists.)"
         )
     if binding.name != "$return" and (
         not _BINDING_NAME.match(binding.name) or "__" in binding.name

@@ -21,7 +21,7 @@ from emulator.host.doors import Door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
-from emulator.host.functions import Function, read_functions
+from emulator.host.functions import Function, allow_list, read_functions, unknown_names
 from emulator.host.gateway_part import GatewayPart, entities_path
 from emulator.host.http_front import HttpFront, host_id
 from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
@@ -228,12 +228,31 @@ class Host:
                 configuration.options.functions,
             )
         )
+        self._tell_of_selection(loaded)
         running = {name for name, function in self.functions.items() if function.runs}
         worker.leave_out([metadata.name for metadata in loaded if metadata.name not in running])
         await self._durable.start(is_needed=needs_hub(self.functions.values()))
         self._front.open(assembly.router, assembly.functions, self._invocations, self._keys)
         for listener in assembly.listeners:
             await listener.start()
+
+    def _tell_of_selection(self, loaded: list[FunctionMetadata]) -> None:
+        """Say which functions are left out on purpose, and that none is left where it is so."""
+        configuration, log = self._configuration, self._log
+        names = allow_list(configuration.host_json, configuration.options.functions)
+        if names is not None:
+            log.info(
+                "A function allow list has been specified, excluding all but the following "
+                f"functions: [{', '.join(names)}]",
+                "Host.Startup",
+            )
+            for name in unknown_names(loaded, names):
+                log.warning(f"The allow list names '{name}', and the app has no such function.")
+        if not any(function.error is None for function in self.functions.values()):
+            log.warning(
+                "No job functions found. A function of the v2 programming model is one that is "
+                "decorated with a trigger of the app, or of a blueprint that the app registers."
+            )
 
     async def stop(self) -> None:
         """Take no new work, finish what is in flight within ten seconds, close everything."""

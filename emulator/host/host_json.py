@@ -16,6 +16,7 @@ from typing import Any
 
 from emulator.host.durations import parse_time_span
 from emulator.host.errors import SettingsError
+from emulator.host.log import LEVELS
 from emulator.host.settings import Settings
 
 _DEFAULT_TIMEOUT_S = 30 * 60.0
@@ -139,9 +140,15 @@ class _Reader:
 
     def raw(self, path: str) -> Any:
         value: Any = self.document
+        walked: list[str] = []
         for part in path.split("."):
-            if not isinstance(value, dict):
+            if value is None:
                 return None
+            if not isinstance(value, dict):
+                raise SettingsError(
+                    f"host.json: '{'.'.join(walked)}' must be an object, not {value!r}."
+                )
+            walked.append(part)
             value = value.get(_existing(value, part))
         return value
 
@@ -209,13 +216,24 @@ def _typed(read: _Reader) -> HostJson:
         document=read.document,
         function_timeout_s=_timeout(read),
         allow_list=None if allow is None else tuple(allow),
-        log_levels=read.texts("logging.logLevel"),
+        log_levels=_log_levels(read),
         route_prefix=read.text("extensions.http.routePrefix", "api").strip("/"),
         max_concurrent_requests=read.number("extensions.http.maxConcurrentRequests", -1, -1),
         max_outstanding_requests=read.number("extensions.http.maxOutstandingRequests", -1, -1),
         custom_headers=read.texts("extensions.http.customHeaders"),
         service_bus=_service_bus(read),
     )
+
+
+def _log_levels(read: _Reader) -> dict[str, str]:
+    levels = read.texts("logging.logLevel")
+    for category, level in levels.items():
+        if level.lower() not in LEVELS:
+            raise SettingsError(
+                f"host.json: Configuration value '{level}' for category '{category}' is not "
+                f"supported. A log level is one of: {', '.join(LEVELS)}."
+            )
+    return levels
 
 
 def _timeout(read: _Reader) -> float | None:

@@ -19,7 +19,7 @@ from emulator.host.routing import Route, Router, parse_template
 from emulator.host.schedules import parse_schedule
 from emulator.host.servicebus_listener import Feed, ServiceBusListener
 from emulator.host.servicebus_sessions import SessionListener
-from emulator.host.services import Services, queue_path
+from emulator.host.services import DEAD_LETTER, Services, ensure_queue, queue_path
 from emulator.host.settings import Settings
 from emulator.host.timer_listener import TimerListener
 
@@ -109,13 +109,10 @@ class Assembler:
     async def _service_bus(self, function: Function) -> Listener:
         trigger = function.trigger
         path = queue_path(trigger, self.settings)
-        queue = path.split("/", 1)[0]
-        await self.services.broker.ensure_queue(queue)
+        queue = path[: -len(DEAD_LETTER)] if path.lower().endswith(DEAD_LETTER) else path
+        await ensure_queue(self.services.broker, queue)
         with_sessions = trigger.flag("isSessionsEnabled")
-        if (
-            with_sessions != self.services.broker.settings(queue).requires_session
-            and "/" not in path
-        ):
+        if with_sessions != self.services.broker.settings(queue).requires_session and path == queue:
             raise FunctionInError(
                 f"The queue '{queue}' {'does not have' if with_sessions else 'has'} sessions: "
                 "'isSessionsEnabled' of the trigger must agree with 'requiresSession' of the queue."

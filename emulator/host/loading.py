@@ -35,9 +35,7 @@ async def load_app(
             "does at import must end; --timeout gives it longer."
         ) from error
     except AppLoadError as error:
-        text = f"Worker failed to load function app. {error}"
-        if error.trace:
-            text += f"\n{error.trace.rstrip()}"
+        text = _refusal(error, options.script_root)
         if not options.keep_going:
             raise StartError(text) from error
         state.errors = (str(error),)
@@ -47,6 +45,20 @@ async def load_app(
         raise StartError(f"The worker's Python cannot be started: {error}.") from error
     console.info("Worker process started and initialized.", "Function.Host")
     return loaded
+
+
+def _refusal(error: AppLoadError, script_root: Path) -> str:
+    """Why the app has no functions, with the trace where it shows a place in the app."""
+    text = f"Worker failed to load function app. {error}"
+    if error.error_type == "ScriptNotFoundError" and any(script_root.glob("*/function.json")):
+        text += (
+            " The function.json files in it are of the v1 programming model, which the emulator "
+            "does not run."
+        )
+    # The worker's own refusals have no trace but the text that is said already.
+    if error.error_type is None or 'File "' in error.trace:
+        text += f"\n{error.trace.rstrip()}"
+    return text
 
 
 def worker_python(settings: Settings) -> str | None:

@@ -19,7 +19,7 @@ from typing import TextIO
 
 from emulator.clock import Clock
 
-_RANKS = {
+LEVELS = {
     "trace": 0,
     "debug": 1,
     "information": 2,
@@ -64,7 +64,7 @@ class Log:
     def set_levels(self, levels: Mapping[str, str]) -> None:
         """Take the filter of host.json."""
         self._levels = {
-            name.lower(): _RANKS.get(level.lower(), INFORMATION) for name, level in levels.items()
+            name.lower(): LEVELS.get(level.lower(), INFORMATION) for name, level in levels.items()
         }
         self._cache: dict[str, int] = {}
 

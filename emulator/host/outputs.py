@@ -19,7 +19,13 @@ from emulator.host.expressions import bind, has_expression
 from emulator.host.functions import Binding, Function
 from emulator.host.log import Log
 from emulator.host.rendering import documents, events, message_bodies
-from emulator.host.services import Services, cosmos_place, event_grid_topic, queue_path
+from emulator.host.services import (
+    Services,
+    cosmos_place,
+    ensure_queue,
+    event_grid_topic,
+    queue_path,
+)
 from emulator.host.settings import Settings
 from emulator.host.worker_model import InvocationResult
 from emulator.servicebus import OutgoingMessage
@@ -101,7 +107,7 @@ class Outputs:
     async def _service_bus(self, binding: Binding) -> Send:
         queue = queue_path(binding, self._settings)
         if not has_expression(queue):
-            await self._services.broker.ensure_queue(queue)
+            await ensure_queue(self._services.broker, queue)
 
         async def send(datum: Datum, sending: _Sending) -> None:
             if datum.kind == "bytes":

@@ -15,6 +15,7 @@ from emulator.host.settings import Connection, Settings
 from emulator.servicebus import Broker
 
 _TOPICS = "/topics/"
+DEAD_LETTER = "/$deadletterqueue"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,18 @@ def queue_path(binding: Binding, settings: Settings) -> str:
     if name is None:
         raise FunctionInError("The Service Bus binding names no queue.")
     return name
+
+
+async def ensure_queue(broker: Broker, name: str) -> None:
+    """Open a queue that a binding names, with the defaults if the entities file has none such.
+
+    Raises:
+        FunctionInError: no queue can have that name.
+    """
+    try:
+        await broker.ensure_queue(name)
+    except ValueError as error:
+        raise FunctionInError(str(error)) from error
 
 
 def cosmos_place(binding: Binding, settings: Settings) -> CosmosPlace:

@@ -17,6 +17,8 @@ _WINDOW_S = (20, 7 * 86400)
 _DURATION = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
+# Source: "Naming rules and restrictions for Azure resources", queues of a namespace.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?", re.ASCII)
 # `TimeSpan.MaxValue`, which is how Azure writes "no time to live": over 29,000 years.
 _WITHOUT_END_S = 10675199 * 86400
 _MEMBERS = {
@@ -53,8 +55,11 @@ class QueueSettings:
     requires_session: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name) > 260 or self.name.strip("/") != self.name:
-            raise ValueError(f"'{self.name}' cannot be the name of a queue.")
+        if not _NAME.fullmatch(self.name) or "//" in self.name:
+            raise ValueError(
+                f"'{self.name}' cannot be the name of a queue: letters, digits, periods, hyphens, "
+                "underscores and slashes, and a letter or digit at both ends."
+            )
         if not _LOCK_S[0] <= self.lock_duration_s <= _LOCK_S[1]:
             raise ValueError(f"Queue '{self.name}': lockDuration must be from PT5S to PT5M.")
         if self.max_delivery_count < 1:

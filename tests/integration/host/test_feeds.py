@@ -11,17 +11,16 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from emulator.cosmos import EMULATOR_KEY
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.emulator import Emulator, connected, running, started, until, write_app
+from tests.support.reports import REPORT, Reports
 
-APP = """
+APP = (
+    f"""
     import json, os
     import azure.functions as func
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-
-    def report(**what):
-        with open(os.environ["REPORT"], "a") as file:
-            file.write(json.dumps(what) + "\\n")
-
+{REPORT}"""
+    + """
     @app.cosmos_db_trigger(arg_name="docs", connection="COSMOS", database_name="db",
         container_name="plain", lease_container_name="leases", lease_container_prefix="plain")
     def plain(docs: func.DocumentList):
@@ -93,6 +92,7 @@ APP = """
         out.set(req.get_body().decode())
         return func.HttpResponse("published")
 """
+)
 ENTITIES = {
     "cosmos": {
         "database": "db",
@@ -103,26 +103,6 @@ ENTITIES = {
     },
     "eventGrid": {"topics": ["things"]},
 }
-
-
-class Reports:
-    """What the app's functions reported."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def of(self, function: str) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text().splitlines()
-        return [entry for entry in map(json.loads, lines) if entry["fn"] == function]
-
-    async def until(self, function: str, count: int) -> list[dict[str, Any]]:
-        async def enough() -> list[dict[str, Any]] | None:
-            found = self.of(function)
-            return found if len(found) >= count else None
-
-        return await until(enough, f"{count} reports of {function}")
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,27 @@ def test_broken_app_ends_the_start_with_the_workers_text(app: Path, source: str,
 
 
 def test_missing_app_ends_the_start(tmp_path: Path) -> None:
-    assert "There is no function_app.py" in refused(tmp_path)
+    said = refused(tmp_path)
+    assert "There is no function_app.py" in said
+    assert said.count("\n") == 1
+
+
+def test_app_of_the_v1_model_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "Hello").mkdir()
+    (tmp_path / "Hello" / "function.json").write_text('{"bindings": []}')
+    said = refused(tmp_path)
+    assert "of the v1 programming model, which the emulator does not run" in said
+    assert said.count("\n") == 1
+
+
+def test_signature_that_is_refused_is_said_once(app: Path) -> None:
+    source = "import azure.functions as func\napp = func.FunctionApp()\n"
+    (app / "function_app.py").write_text(source + "@app.route()\ndef f(req, other=1): ...\n")
+    assert refused(app) == (
+        "Worker failed to load function app. FunctionLoadError: cannot load the f function: the "
+        "following parameters are declared in Python but not in the function definition "
+        "(function.json or function decorators):  {'other'}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,6 +140,7 @@ def test_missing_app_ends_the_start(tmp_path: Path) -> None:
         ("local.settings.json", "nonsense", "Failed to read app settings file"),
         ("host.json", "{}", "'version'"),
         ("host.json", '{"version": "2.0", "functionTimeout": "soon"}', "functionTimeout"),
+        ("host.json", '{"version":"2.0","logging":{"logLevel":{"default":"Loud"}}}', "'Loud'"),
         (
             "host.json",
             '{"version":"2.0","extensions":{"durableTask":{"maxConcurrentActivityFunctions":0}}}',

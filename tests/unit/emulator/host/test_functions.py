@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from emulator.host.errors import FunctionInError
-from emulator.host.functions import Function, RetryPolicy, read_functions, read_retry
+from emulator.host.functions import (
+    Function,
+    RetryPolicy,
+    read_functions,
+    read_retry,
+    unknown_names,
+)
 from emulator.host.host_json import HostJson
 from emulator.host.settings import LocalSettings, Settings
 from emulator.host.worker_model import FunctionMetadata
@@ -31,6 +37,15 @@ def test_functions_are_in_the_order_of_their_names_ignoring_case() -> None:
 
 def test_only_the_named_ones_are_kept() -> None:
     assert [f.name for f in read(loaded("a"), loaded("B"), only=("b",))] == ["B"]
+
+
+def test_host_json_names_those_that_run_unless_the_command_line_does() -> None:
+    functions, settings = [loaded("a"), loaded("B")], Settings({}, LocalSettings())
+    host_json = HostJson({}, allow_list=("b", "nowhere"))
+    assert [f.name for f in read_functions(functions, settings, host_json)] == ["B"]
+    assert [f.name for f in read_functions(functions, settings, host_json, ["a"])] == ["a"]
+    assert read_functions(functions, settings, HostJson({}, allow_list=())) == []
+    assert unknown_names(functions, host_json.allow_list or ()) == ["nowhere"]
 
 
 @pytest.mark.parametrize("value", ["true", "1", "TRUE"])

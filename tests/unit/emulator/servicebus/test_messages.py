@@ -50,6 +50,11 @@ def test_the_longest_time_to_live_means_none():
         ({"name": "q", "duplicateDetectionHistoryTimeWindow": "P8D"}, "duplicate"),
         ({"name": "q", "enablePartitioning": True}, "enablePartitioning"),
         ({"name": ""}, "name"),
+        ({"name": "two words"}, "name"),
+        ({"name": "q/"}, "name"),
+        ({"name": "a//b"}, "name"),
+        ({"name": "q/$DeadLetterQueue"}, "name"),
+        ({"name": "q" * 261}, "name"),
     ],
 )
 def test_an_entity_that_azure_or_the_emulator_would_not_take_is_refused(entity, word):
