@@ -1,7 +1,8 @@
 """Performs the HTTP requests of `context.call_http`.
 
 Every status is a success; what cannot be sent at all fails the task. A 202 is handed on as it is,
-since this SDK asks for no polling. The result leaves out content headers, as Azure does.
+since this SDK asks for no polling (Azure/azure-functions-durable-python#380): the app polls. The
+result leaves out content headers, as Azure does.
 
 Source: protocol specification, 5 (HTTP activity).
 """
@@ -92,5 +93,5 @@ class HttpCalls:
                 if name.lower() not in _CONTENT_HEADERS:
                     values = response.headers.getall(name)
                     received[name] = values[0] if len(values) == 1 else values
-            text = await response.text()
+            text = await response.text(errors="replace")
             return {"statusCode": response.status, "headers": received, "content": text}

@@ -13,6 +13,7 @@ from tests.support.emulator import Emulator, connected, running, started, until,
 APP = """
     import json
     import os
+    from datetime import timedelta
     import azure.durable_functions as df
     import azure.functions as func
 
@@ -45,6 +46,39 @@ APP = """
     @app.orchestration_trigger(context_name="context")
     def dying(context):
         return (yield context.call_activity("die_once", context.get_input()))
+
+    @app.orchestration_trigger(context_name="context")
+    def echo(context):
+        event = yield context.wait_for_external_event("Go")
+        return (yield context.call_activity("give_back", [context.get_input(), event]))
+
+    @app.activity_trigger(input_name="payload")
+    def give_back(payload):
+        return payload
+
+    @app.activity_trigger(input_name="payload", activity="Known")
+    def renamed(payload):
+        return payload
+
+    @app.orchestration_trigger(context_name="context")
+    def by_reference(context):
+        given = yield context.call_activity(give_back, 1)
+        named = yield context.call_activity("Known", 2)
+        try:
+            yield context.call_activity(renamed, 3)
+        except Exception as error:
+            return [given, named, str(error)]
+
+    @app.orchestration_trigger(context_name="context")
+    def polls(context):
+        answer = yield context.call_http("POST", context.get_input(), {"id": "polled"})
+        seen = [answer["statusCode"]]
+        while answer["statusCode"] == 202:
+            pause = context.current_utc_datetime + timedelta(milliseconds=20)
+            yield context.create_timer(pause)
+            answer = yield context.call_http("GET", answer["headers"]["Location"])
+            seen.append(answer["statusCode"])
+        return [seen[0], seen[-1], json.loads(answer["content"])["output"]]
 
     @app.activity_trigger(input_name="payload")
     @app.event_grid_output(arg_name="event", connection="EG")
@@ -139,6 +173,35 @@ async def test_activity_whose_worker_dies_is_run_again(emulator: Emulator, tmp_p
     assert (status["runtimeStatus"], status["output"]) == ("Completed", "alive")
 
 
+async def test_activity_given_by_reference_goes_by_its_functions_name(emulator: Emulator) -> None:
+    status = await outcome(emulator, "by_reference")
+    given, named, error = status["output"]
+    assert (given, named) == (1, 2)
+    # The library sends the Python function's name, whatever the trigger calls it.
+    assert "The function 'renamed' doesn't exist, is disabled" in error
+    assert "'Known'" in error
+
+
+async def test_http_call_that_is_accepted_is_polled_by_the_app(emulator: Emulator) -> None:
+    """The library asks for no polling, so the 202 and its Location come to the orchestrator."""
+    start = f"{emulator.doors.host}/api/start/chain"
+    status = await outcome(emulator, "polls", start)
+    assert status["output"] == [202, 200, ["announced", "nothing"]]
+
+
+async def test_input_event_and_result_of_megabytes_go_through(emulator: Emulator) -> None:
+    text, hooks = "x" * 5_000_000, "/runtime/webhooks/durabletask"
+    await emulator.post(f"{hooks}/orchestrators/echo/large", json={"text": text})
+    await emulator.post(f"{hooks}/instances/large/raiseEvent/Go", json={"event": text})
+
+    async def final() -> dict[str, Any] | None:
+        status = await emulator.get(f"{hooks}/instances/large")
+        return status.json() if status.status == 200 else None
+
+    status = await until(final, "the large instance is final")
+    assert status["output"] == [{"text": text}, {"event": text}]
+
+
 async def test_invocations_of_durable_functions_are_logged(emulator: Emulator) -> None:
     await outcome(emulator, "chain", {"id": "e2"})
     await emulator.logged("Executing 'Functions.chain' (Reason='(null)', Id=")
@@ -176,3 +239,46 @@ async def test_public_door_asks_for_its_key_with_enable_auth(tmp_path: Path) -> 
         # What a client hands out carries the key, and works.
         status = await outcome(host, "chain", {"id": "e3"})
         assert status["runtimeStatus"] == "Completed"
+
+
+WAITING = """
+    import azure.durable_functions as df
+
+    app = df.DFApp()
+
+    @app.orchestration_trigger(context_name="context")
+    def order(context):
+        yield context.call_activity("reserve", 1)
+        yield context.wait_for_external_event("Go")
+
+    @app.activity_trigger(input_name="payload")
+    def reserve(payload):
+        return payload
+
+    @app.activity_trigger(input_name="payload")
+    def charge(payload):
+        return payload
+"""
+
+
+async def test_app_that_was_changed_fails_what_no_longer_fits_it(tmp_path: Path) -> None:
+    hooks = "/runtime/webhooks/durabletask"
+    app = write_app(tmp_path / "app", WAITING)
+    async with running(app, tmp_path / "data") as host:
+        await host.post(f"{hooks}/orchestrators/order/one")
+        await host.logged("Executed 'Functions.reserve' (Succeeded")
+    write_app(tmp_path / "app", WAITING.replace('activity("reserve"', 'activity("charge"'))
+    async with running(app, tmp_path / "data") as host:
+        await host.post(f"{hooks}/instances/one/raiseEvent/Go", json=1)
+
+        async def final() -> dict[str, Any] | None:
+            status = await host.get(f"{hooks}/instances/one")
+            return status.json() if status.status == 200 else None
+
+        status = await until(final, "the instance is final")
+    assert status["runtimeStatus"] == "Failed"
+    assert status["output"].startswith(
+        "Non-Deterministic workflow detected: A previous execution of this orchestration scheduled "
+        "an activity task with sequence number 0 named 'reserve', but the current replay execution "
+        "has scheduled an activity task named 'charge' in its place."
+    )

@@ -3,12 +3,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import azure.durable_functions as df
 from aiohttp import web
 
 from emulator.clock import ManualClock
 from emulator.faults import FaultRule, Faults
-from emulator.taskhub import HubOptions
+from emulator.taskhub import HubOptions, http_call
 from emulator.taskhub.store import load
 from tests.support.hub_harness import running_hub
 from tests.support.inprocess_invoker import InProcessInvoker
@@ -228,8 +229,14 @@ def calls_http(ctx):
     return response
 
 
-async def test_http_calls(path):
+async def test_http_calls(path, monkeypatch):
     seen = []
+
+    async def odd(request):
+        return web.Response(body=b"\xff\xfe odd", content_type="text/plain", charset="utf-8")
+
+    async def never(request):
+        await asyncio.sleep(60)
 
     async def answer(request):
         seen.append((request.method, await request.text(), request.headers.get("Content-Type"),
@@ -240,8 +247,8 @@ async def test_http_calls(path):
         return response
 
     app = web.Application()
-    app.add_routes([web.route("*", "/x", answer)])
-    runner = web.AppRunner(app)
+    app.add_routes([web.route("*", "/x", answer), web.get("/odd", odd), web.get("/never", never)])
+    runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -256,8 +263,14 @@ async def test_http_calls(path):
             assert "Content-Type" not in got["headers"]
             body = {"method": "POST", "uri": uri, "content": {"a": 1}, "headers": {"X-H": "v"}}
             await hub.run("calls_http", body)
+            got = await hub.run("calls_http", {"method": "GET", "uri": uri[:-1] + "odd"})
+            assert got["content"] == "\ufffd\ufffd odd"
             refused = await hub.start("calls_http", {"method": "GET", "uri": "http://127.0.0.1:1"})
             assert "Cannot connect to host 127.0.0.1:1" in (await hub.ended(refused)).output
+        monkeypatch.setattr(http_call, "_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+        async with running_hub(path, InProcessInvoker({"calls_http": calls_http})) as hub:
+            late = await hub.start("calls_http", {"method": "GET", "uri": uri[:-1] + "never"})
+            assert "TimeoutError" in (await hub.ended(late)).output
     finally:
         await runner.cleanup()
     assert seen[0] == ("GET", "", None, None)
