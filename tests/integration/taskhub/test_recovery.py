@@ -230,13 +230,14 @@ def calls_http(ctx):
 
 
 async def test_http_calls(path, monkeypatch):
-    seen = []
+    seen, over = [], asyncio.Event()
 
     async def odd(request):
         return web.Response(body=b"\xff\xfe odd", content_type="text/plain", charset="utf-8")
 
     async def never(request):
-        await asyncio.sleep(60)
+        await over.wait()
+        return web.Response()
 
     async def answer(request):
         seen.append((request.method, await request.text(), request.headers.get("Content-Type"),
@@ -248,7 +249,7 @@ async def test_http_calls(path, monkeypatch):
 
     app = web.Application()
     app.add_routes([web.route("*", "/x", answer), web.get("/odd", odd), web.get("/never", never)])
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -272,6 +273,7 @@ async def test_http_calls(path, monkeypatch):
             late = await hub.start("calls_http", {"method": "GET", "uri": uri[:-1] + "never"})
             assert "TimeoutError" in (await hub.ended(late)).output
     finally:
+        over.set()
         await runner.cleanup()
     assert seen[0] == ("GET", "", None, None)
     assert seen[1] == ("POST", '{"a": 1}', "text/plain; charset=utf-8", "v")
