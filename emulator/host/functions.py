@@ -28,6 +28,7 @@ _KNOWN_TYPES = {
     for name in (
         *("httpTrigger", "http", "serviceBusTrigger", "serviceBus", "cosmosDBTrigger", "cosmosDB"),
         *("eventGridTrigger", "eventGrid", "timerTrigger", "durableClient", *DURABLE_TRIGGERS),
+        *("queueTrigger", "queue"),
     )
 }
 # The decorators of the older Cosmos DB extension.

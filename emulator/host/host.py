@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator import eventgrid, servicebus
+from emulator import eventgrid, servicebus, storagequeue
 from emulator.clock import Clock
 from emulator.cosmos import create_app
 from emulator.faults import Faults
@@ -139,6 +139,7 @@ class Host:
         if ingestion is not None:
             messaging.add_routes(ingestion.routes())
         messaging.add_routes(eventgrid.routes(services.sink))
+        messaging.add_routes(storagequeue.routes(services.account.queues))
         messaging.add_routes(servicebus.routes(services.broker))
         for name in ("cosmos", "cosmos-tls"):
             if name in self._doors:

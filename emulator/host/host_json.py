@@ -20,6 +20,8 @@ from emulator.host.log import LEVELS
 from emulator.host.settings import Settings
 
 _DEFAULT_TIMEOUT_S = 30 * 60.0
+# What Queue storage gives in one request.
+_MOST_DEQUEUED = 32
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,16 @@ class ServiceBusOptions:
     max_lock_renewal_s: float = 300.0
     max_concurrent_sessions: int = 8
     session_idle_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """`extensions.queues`; times in seconds."""
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_dequeue_count: int = 5
+    visibility_timeout_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class HostJson:
     max_outstanding_requests: int = -1
     custom_headers: Mapping[str, str] = field(default_factory=dict)
     service_bus: ServiceBusOptions = ServiceBusOptions()
+    queues: QueueOptions = QueueOptions()
 
     def extension(self, name: str) -> Mapping[str, Any]:
         """An extension's section as it stands, or an empty one."""
@@ -222,6 +235,7 @@ def _typed(read: _Reader) -> HostJson:
         max_outstanding_requests=read.number("extensions.http.maxOutstandingRequests", -1, -1),
         custom_headers=read.texts("extensions.http.customHeaders"),
         service_bus=_service_bus(read),
+        queues=_queues(read),
     )
 
 
@@ -266,4 +280,17 @@ def _service_bus(read: _Reader) -> ServiceBusOptions:
         ),
         max_concurrent_sessions=read.number(f"{base}.maxConcurrentSessions", 8, 1),
         session_idle_s=read.span(f"{base}.sessionIdleTimeout", 60.0),
+    )
+
+
+def _queues(read: _Reader) -> QueueOptions:
+    base = "extensions.queues"
+    batch_size = read.number(f"{base}.batchSize", 16, 1)
+    if batch_size > _MOST_DEQUEUED:
+        raise SettingsError(f"host.json: '{base}.batchSize' must be at most {_MOST_DEQUEUED}.")
+    return QueueOptions(
+        batch_size=batch_size,
+        new_batch_threshold=read.number(f"{base}.newBatchThreshold", batch_size // 2, 0),
+        max_dequeue_count=read.number(f"{base}.maxDequeueCount", 5, 1),
+        visibility_timeout_s=read.span(f"{base}.visibilityTimeout", 0.0),
     )

@@ -19,8 +19,16 @@ from emulator.host.routing import Route, Router, parse_template
 from emulator.host.schedules import parse_schedule
 from emulator.host.servicebus_listener import Feed, ServiceBusListener
 from emulator.host.servicebus_sessions import SessionListener
-from emulator.host.services import DEAD_LETTER, Services, ensure_queue, queue_path
+from emulator.host.services import (
+    DEAD_LETTER,
+    Services,
+    ensure_queue,
+    ensure_storage_queue,
+    queue_path,
+    storage_queue,
+)
 from emulator.host.settings import Settings
+from emulator.host.storage_queue_listener import StorageQueueListener
 from emulator.host.timer_listener import TimerListener
 
 
@@ -104,6 +112,8 @@ class Assembler:
             return await self._service_bus(function)
         if kind == "cosmosDBTrigger":
             return self._cosmos(function)
+        if kind == "queueTrigger":
+            return await self._storage_queue(function)
         return self._timer(function) if kind == "timerTrigger" else None
 
     async def _service_bus(self, function: Function) -> Listener:
@@ -132,6 +142,20 @@ class Assembler:
             clock=self.clock,
         )
         return SessionListener(feed) if with_sessions else ServiceBusListener(feed)
+
+    async def _storage_queue(self, function: Function) -> Listener:
+        account = self.services.account
+        queue = storage_queue(function.trigger, self.settings)
+        await ensure_storage_queue(account, queue)
+        return StorageQueueListener(
+            function,
+            queue,
+            await account.queues(),
+            invocations=self.invocations,
+            options=self.host_json.queues,
+            clock=self.clock,
+            log=self.log,
+        )
 
     def _cosmos(self, function: Function) -> Listener:
         source = FeedSource.of(function, self.settings)

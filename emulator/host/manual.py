@@ -17,11 +17,13 @@ from emulator.host.metadata import (
     binding_data,
     cosmos_documents,
     event_grid,
+    queue_message,
     service_bus_batch,
     service_bus_message,
     timer,
 )
 from emulator.servicebus.messages import ReceivedMessage
+from emulator.storagequeue import Message as QueueMessage
 from emulator.worker.protocol import Datum
 
 
@@ -37,6 +39,8 @@ def manual_request(function: Function, text: str, now: datetime) -> Request:
         trigger = _http(text)
     elif kind == "serviceBusTrigger":
         trigger, metadata = _service_bus(function, text, now)
+    elif kind == "queueTrigger":
+        trigger, metadata = _storage_queue(function, text, now)
     elif kind == "cosmosDBTrigger":
         trigger = cosmos_documents(_list(text))
     elif kind == "eventGridTrigger":
@@ -105,3 +109,18 @@ def _service_bus(function: Function, text: str, now: datetime) -> tuple[Datum, d
     if (trigger.text("cardinality") or "one").lower() == "many":
         return service_bus_batch([message], trigger.data_type)
     return service_bus_message(message, trigger.name, trigger.data_type)
+
+
+def _storage_queue(function: Function, text: str, now: datetime) -> tuple[Datum, dict[str, Datum]]:
+    trigger = function.trigger
+    message = QueueMessage(
+        queue=trigger.text("queueName") or "",
+        id=str(uuid.uuid4()),
+        body=text.encode(),
+        dequeue_count=1,
+        pop_receipt=str(uuid.uuid4()),
+        inserted=now,
+        expires=now + timedelta(days=7),
+        next_visible=now + timedelta(minutes=10),
+    )
+    return queue_message(message, trigger.name, trigger.data_type)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emulator.servicebus.messages import ReceivedMessage
+from emulator.storagequeue import Message as QueueMessage
 from emulator.worker.protocol import UNSET, Datum
 
 Metadata = dict[str, Datum]
@@ -114,6 +115,26 @@ def service_bus_message(
         return UNSET, metadata
     text = decode_text(message.body)
     metadata[parameter] = Datum("string", text)
+    merge_body(metadata, text)
+    return Datum("string", text), metadata
+
+
+def queue_message(
+    message: QueueMessage, parameter: str, data_type: str | None
+) -> tuple[Datum, Metadata]:
+    """Datum and metadata of one message of a storage queue."""
+    metadata: Metadata = {
+        "Id": Datum("string", message.id),
+        "DequeueCount": Datum("json", str(message.dequeue_count)),
+        "ExpirationTime": _date_datum(message.expires.isoformat()),
+        "InsertionTime": _date_datum(message.inserted.isoformat()),
+        "NextVisibleTime": _date_datum(message.next_visible.isoformat()),
+        "PopReceipt": Datum("string", message.pop_receipt),
+    }
+    if data_type == "binary":
+        return Datum("bytes", message.body), metadata
+    text = decode_text(message.body)
+    metadata["QueueTrigger"] = metadata[parameter] = Datum("string", text)
     merge_body(metadata, text)
     return Datum("string", text), metadata
 

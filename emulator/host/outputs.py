@@ -23,8 +23,10 @@ from emulator.host.services import (
     Services,
     cosmos_place,
     ensure_queue,
+    ensure_storage_queue,
     event_grid_topic,
     queue_path,
+    storage_queue,
 )
 from emulator.host.settings import Settings
 from emulator.host.worker_model import InvocationResult
@@ -69,6 +71,8 @@ class Outputs:
                 plan[binding.name] = await self._service_bus(binding)
             elif binding.type == "cosmosDB":
                 plan[binding.name] = self._cosmos(binding)
+            elif binding.type == "queue":
+                plan[binding.name] = await self._storage_queue(binding)
             elif binding.type == "eventGrid":
                 plan[binding.name] = self._event_grid(binding)
         self._plans[function.name] = plan
@@ -149,6 +153,23 @@ class Outputs:
             for document in documents(datum):
                 named = document if "id" in document else {**document, "id": str(uuid.uuid4())}
                 await _carried_out(cosmos.upsert(database, container, named), "Cosmos DB")
+
+        return send
+
+    async def _storage_queue(self, binding: Binding) -> Send:
+        queue = storage_queue(binding, self._settings)
+        if not has_expression(queue):
+            await ensure_storage_queue(self._services.account, queue)
+
+        async def send(datum: Datum, sending: _Sending) -> None:
+            queues = await self._services.account.queues()
+            target = self._bound(queue, sending).lower()
+
+            async def put() -> None:
+                await queues.ensure_queue(target)
+                await queues.put(target, message_bodies(datum))
+
+            await _carried_out(put(), "Queue storage")
 
         return send
 

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from emulator.cosmos import CosmosService
 from emulator.eventgrid import Sink
 from emulator.host.errors import FunctionInError
+from emulator.host.expressions import has_expression
 from emulator.host.functions import Binding
 from emulator.host.settings import Connection, Settings
+from emulator.host.storage_account import StorageAccount
 from emulator.servicebus import Broker
 
 _TOPICS = "/topics/"
@@ -25,6 +27,7 @@ class Services:
     broker: Broker
     cosmos: CosmosService
     sink: Sink
+    account: StorageAccount
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,32 @@ def queue_path(binding: Binding, settings: Settings) -> str:
     if name is None:
         raise FunctionInError("The Service Bus binding names no queue.")
     return name
+
+
+def storage_queue(binding: Binding, settings: Settings) -> str:
+    """The storage queue a binding means, in lower case as the extension makes it.
+
+    Raises:
+        FunctionInError: its connection is not usable, or it names no queue.
+    """
+    settings.connection(binding.text("connection"), "storage")
+    name = binding.text("queueName")
+    if name is None:
+        raise FunctionInError("The queue binding needs 'queueName'.")
+    return name if has_expression(name) else name.lower()
+
+
+async def ensure_storage_queue(account: StorageAccount, name: str) -> None:
+    """Make a storage queue that a binding names.
+
+    Raises:
+        FunctionInError: no queue can have that name.
+    """
+    queues = await account.queues()
+    try:
+        await queues.ensure_queue(name)
+    except ValueError as error:
+        raise FunctionInError(str(error)) from error
 
 
 async def ensure_queue(broker: Broker, name: str) -> None:

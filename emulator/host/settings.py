@@ -23,6 +23,7 @@ _DEFAULT_CONNECTION = {
     "serviceBus": "ServiceBus",
     "cosmosDB": "CosmosDB",
     "eventGrid": "EventGrid",
+    "storage": "Storage",
 }
 
 
@@ -247,7 +248,7 @@ class Settings:
 
         Args:
             name: the binding's `connection`; None or empty takes the service's default.
-            service: `serviceBus`, `cosmosDB` or `eventGrid`.
+            service: `serviceBus`, `cosmosDB`, `eventGrid` or `storage`.
         Raises:
             FunctionInError: neither a connection string nor a section of that name exists.
         """
@@ -266,12 +267,13 @@ class Settings:
 
 
 def _missing_connection(name: str, service: str) -> str:
-    product = {"serviceBus": "Service Bus", "cosmosDB": "Cosmos DB", "eventGrid": "Event Grid"}[
-        service
-    ]
-    return (
-        f"{product} connection '{name}' does not exist. Make sure that it is a defined App Setting."
-    )
+    what = {
+        "serviceBus": "Service Bus connection",
+        "cosmosDB": "Cosmos DB connection",
+        "eventGrid": "Event Grid connection",
+        "storage": "Storage account connection string",
+    }[service]
+    return f"{what} '{name}' does not exist. Make sure that it is a defined App Setting."
 
 
 def _key(name: str) -> str:

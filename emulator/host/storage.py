@@ -16,6 +16,7 @@ from emulator.database import Database
 from emulator.faults import Faults
 from emulator.host.errors import SettingsError
 from emulator.host.services import Services
+from emulator.host.storage_account import StorageAccount
 
 
 class Storage:
@@ -27,6 +28,7 @@ class Storage:
         self._servicebus = self._database(folder, "servicebus", servicebus)
         self._eventgrid = self._database(folder, "eventgrid", eventgrid)
         self._cosmos = open_storage(folder / "cosmos.db", faults)
+        self._account = StorageAccount(folder, clock, faults)
         self._opened: list[Database] = []
         self.services: Services | None = None
 
@@ -59,6 +61,7 @@ class Storage:
                 self._faults,
                 topics=section.get("topics") if section else None,
             ),
+            account=self._account,
         )
         self.services = services
         try:
@@ -77,5 +80,6 @@ class Storage:
         if self.services is not None:
             await self.services.broker.stop()
             await self.services.cosmos.stop()
+            await self._account.stop()
         for database in reversed(self._opened):
             await asyncio.to_thread(database.close)

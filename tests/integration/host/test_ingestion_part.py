@@ -17,6 +17,7 @@ from emulator.host.doors import open_door
 from emulator.host.errors import StartError
 from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
 from emulator.host.services import Services
+from emulator.host.storage_account import StorageAccount
 from emulator.servicebus import QueueSettings
 from tests.support.servicebus import running_broker, serve
 
@@ -35,7 +36,12 @@ async def services(folder: Path):
     sink_file.open()
     try:
         async with running_broker(folder, queues, clock=Clock()) as broker:
-            yield Services(broker=broker, cosmos=cosmos, sink=Sink(sink_file, Clock()))
+            yield Services(
+                broker=broker,
+                cosmos=cosmos,
+                sink=Sink(sink_file, Clock()),
+                account=StorageAccount(folder, Clock(), Faults()),
+            )
     finally:
         sink_file.close()
         await cosmos.stop()
