@@ -1,8 +1,9 @@
 """The one reader of the clock.
 
-Everything in the emulator that needs the time is handed a `Clock`, so that a test can move it.
-Wall time is what the vendor's protocols show; waiting is measured on the event loop's own
-monotonic clock, which a stepped wall clock does not disturb.
+Everything in the emulator that needs the time is handed a `Clock`, so that it can be moved: by a
+test, or from outside while the emulator runs. Wall time is what the vendor's protocols show;
+waiting is measured on the event loop's own monotonic clock, which a stepped wall clock does not
+disturb.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,16 @@ class Clock:
     def now(self) -> datetime:
         """The present instant, with its zone, in microseconds."""
         return datetime.now(UTC)
+
+
+class SteppedClock(Clock):
+    """Wall time that goes on and can be stepped, as when somebody sets the machine's clock."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
 
 
 class ManualClock(Clock):

@@ -75,6 +75,9 @@ class Hub:
             StepError: HUB_UNAVAILABLE, the task hub does not answer.
         """
         status = await _answer(self._client.get_status(instance_id))
+        if not status and hasattr(status, "ExceptionMessage"):
+            # The library makes an empty status of a failure's body.
+            raise StepError("HUB_UNAVAILABLE", "The task hub cannot tell of a run.")
         return view_of(status) if status else None
 
     async def order_run(self, order_id: str) -> InstanceView | None:
@@ -181,6 +184,19 @@ class Hub:
             Exception: the task hub refuses; the library raises nothing narrower.
         """
         await _answer(self._client.start_new(orchestrator, instance_id, value))
+
+
+def refused(error: Exception) -> Exception:
+    """What to raise when the task hub refused a start although no run is in its way.
+
+    The library raises the text of a 400, which no repetition helps, and the body of everything
+    else: then the task hub cannot start anything at present.
+    """
+    told = error.args[0] if error.args else None
+    if not isinstance(told, Mapping):
+        return error
+    reason = str(told.get("ExceptionMessage") or told.get("Message") or told)[:200]
+    return StepError("HUB_UNAVAILABLE", f"The task hub cannot start a run ({reason}).")
 
 
 def view_of(status: Any) -> InstanceView:

@@ -21,7 +21,7 @@ from domain.payloads import (
 )
 from domain.starting import Decision, EarlierRun, Start, decide_start
 from domain.status import InstanceView
-from triggers._hub import Hub
+from triggers._hub import Hub, refused
 
 _log = logging.getLogger("orders.start")
 
@@ -90,12 +90,12 @@ async def _once(
             await start(wanted.attempt)
         except StepError:
             raise
-        except Exception:
+        except Exception as error:
             # The task hub refuses an id that is active: another delivery was faster. Whether it
             # was for the same content is looked up; any other refusal goes on.
             wanted = start_after(await look(), content)
             if wanted.decision is Decision.START:
-                raise
+                raise refused(error) from error
     if wanted.decision is Decision.CONFLICT:
         raise Conflict(f"Another {what} with other content is running or was completed.")
     _log.info("%s: %s, attempt %d", what, wanted.decision.value, wanted.attempt)

@@ -36,7 +36,7 @@ from triggers._http import (
     json_response,
     order_links,
 )
-from triggers._hub import DurableClient, Hub
+from triggers._hub import DurableClient, Hub, refused
 
 _CALLER_HEADER = "X-Orders-Caller"
 _UNKNOWN_CALLER = "unknown"
@@ -95,12 +95,12 @@ async def start_replay(hub: Hub, run: InstanceView, wanted: ReplayRequest) -> in
         await hub.start(PROCESS_ORDER, run.instance_id, value.to_dict())
     except StepError:
         raise
-    except Exception:
+    except Exception as error:
         # The task hub refuses an id that is active: another replay was faster.
         now = await hub.run(run.instance_id)
         if now is not None and attempt_of(now) > attempt_of(run):
             raise Refused(Problem("conflict", "Another replay was faster.")) from None
-        raise
+        raise refused(error) from error
     return value.attempt
 
 

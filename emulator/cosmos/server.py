@@ -5,6 +5,7 @@ Source: specification, sections 2, 4 and 13. Timeouts, compression and HTTP/2 ar
 
 import json
 import logging
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -67,12 +68,14 @@ class Door:
         except web.HTTPRequestEntityTooLarge:
             raise too_large() from None
         call = Call(self._service, verb, ids, headers, body, f"{request.scheme}://{request.host}")
-        is_twice = await self._pass_fault(verb, segments, ids)
+        is_twice = await self._pass_fault(verb, segments, ids, headers)
         if is_twice:
             await handler(call)
         return await handler(call)
 
-    async def _pass_fault(self, verb: str, segments: list[str], ids: list[str]) -> bool:
+    async def _pass_fault(
+        self, verb: str, segments: list[str], ids: list[str], headers: Mapping[str, str]
+    ) -> bool:
         try:
             return await self._service.faults.at(
                 _FAULT_POINT,
@@ -80,6 +83,7 @@ class Door:
                 path="/" + "/".join(segments),
                 container=ids[1] if len(ids) > 1 else "",
                 id=ids[2] if len(ids) > 2 else "",
+                partition=headers.get("x-ms-documentdb-partitionkey", ""),
             )
         except InjectedFault as fault:
             raise _injected(str(fault)) from None

@@ -214,6 +214,11 @@ class DurablePart:
         self._runs = is_needed
         self._settled.set()
 
+    def clock_stepped(self) -> None:
+        """Look at once at what is due."""
+        if self._hub is not None:
+            self._hub.clock_moved()
+
     def client_binding(self) -> str:
         """The text of a durable client binding."""
         return self._client

@@ -12,10 +12,11 @@ from typing import Any
 from aiohttp import web
 
 from emulator import eventgrid, servicebus, storagequeue
-from emulator.clock import Clock
+from emulator.clock import SteppedClock
 from emulator.cosmos import create_app
 from emulator.faults import Faults
 from emulator.host.admin import AdminApi, HostState
+from emulator.host.clock_api import routes as clock_routes
 from emulator.host.configuration import Configuration
 from emulator.host.doors import Door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
@@ -59,7 +60,7 @@ class Host:
         doors: Mapping[str, Door],
         log: Log,
         *,
-        clock: Clock,
+        clock: SteppedClock,
         faults: Faults,
         identity: Identity,
     ) -> None:
@@ -186,9 +187,16 @@ class Host:
         return [
             *admin.routes(),
             *fault_routes(self._faults),
+            *clock_routes(self._clock, self._clock_stepped),
             *self._identity.routes(),
             web.route("*", "/runtime/webhooks/eventgrid", self._event_grid),
         ]
+
+    def _clock_stepped(self) -> None:
+        if self._storage.services is not None:
+            self._storage.services.broker.poke()
+        if self._durable is not None:
+            self._durable.clock_stepped()
 
     async def _event_grid(self, request: web.Request) -> web.StreamResponse:
         if self._invocations is None:

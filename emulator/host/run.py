@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from emulator.clock import Clock
+from emulator.clock import SteppedClock
 from emulator.config import Options, UsageError
 from emulator.cosmos.tls import server_context
 from emulator.host.banner import VERBOSE_HINT, VERSION_BLOCK, error_lines, function_lines
@@ -50,7 +50,7 @@ def run(options: Options) -> int:
 
 
 async def _serve(options: Options) -> None:
-    clock = Clock()
+    clock = SteppedClock()
     log = Log(clock, verbose=options.verbose, quiet=options.quiet)
     stop = _on_signals(log)
     faults = read_faults(options)

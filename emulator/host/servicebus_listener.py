@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from emulator.clock import Clock
+from emulator.database import StorageError
 from emulator.host.functions import Function
 from emulator.host.host_json import ServiceBusOptions
 from emulator.host.invocations import Invocations, Outcome, Request
@@ -33,6 +34,8 @@ from emulator.servicebus.errors import ServiceBusError
 WAIT_S = 60.0
 # The share of a lock's time after which it is renewed.
 _RENEW_AFTER = 0.5
+# The retries of Azure.Messaging.ServiceBus: three, exponentially from 0.8 s.
+_SETTLE_AGAIN_S = (0.8, 1.6, 3.2)
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,22 @@ def _trace_parent(properties: Mapping[str, Any]) -> str:
 
 
 async def settle(feed: Feed, message: ReceivedMessage, outcome: Outcome) -> None:
-    """Complete what succeeded, abandon what failed; a lock that is lost is logged."""
+    """Complete what succeeded, abandon what failed; a lock that is lost is logged.
+
+    A broker that cannot write is asked again, as the extension's client does; the lock holds on.
+    """
+    for pause_s in (*_SETTLE_AGAIN_S, None):
+        try:
+            await _settle(feed, message, outcome)
+        except StorageError:
+            if pause_s is None:
+                raise
+            await asyncio.sleep(pause_s)
+        else:
+            return
+
+
+async def _settle(feed: Feed, message: ReceivedMessage, outcome: Outcome) -> None:
     try:
         if not outcome.ok:
             await feed.broker.abandon(feed.path, message.lock_token)

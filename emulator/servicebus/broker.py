@@ -67,7 +67,7 @@ class Broker:
         return self._engine.resolve(queue).settings
 
     def poke(self) -> None:
-        """Look at the clock now: for a test that has moved it."""
+        """Look at the clock now, after it was moved."""
         self._engine.poke()
 
     async def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> list[int]:
@@ -160,9 +160,13 @@ class Broker:
         return kept
 
     async def complete(self, path: str, lock_token: str) -> None:
-        """Take a locked message away for good; raises MessageLockLost."""
-        queue = self._engine.resolve(path)
-        await self._engine.delete(queue, [self._engine.settle(queue, lock_token)])
+        """Take a locked message away for good.
+
+        Raises:
+            MessageLockLost.
+            StorageError: nothing has changed, and the lock holds on.
+        """
+        await self._engine.complete(self._engine.resolve(path), lock_token)
 
     async def abandon(self, path: str, lock_token: str) -> None:
         """Give a locked message back; it may be received again at once. Raises MessageLockLost."""

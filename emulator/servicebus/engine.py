@@ -163,6 +163,25 @@ class Engine:
             )
         )
 
+    async def complete(self, queue: SubQueue, lock_token: str) -> None:
+        """Take a locked message away for good; its lock stays as it was if that is not written."""
+        slot = self.settle(queue, lock_token)
+        keys = [queue.key(slot)]
+        await asyncio.shield(
+            self.commit(
+                lambda connection: store.delete(connection, keys),
+                lambda _: self._forget(queue, [slot]),
+                lambda: self._keep_lock(queue, slot, lock_token),
+            )
+        )
+
+    def _keep_lock(self, queue: SubQueue, slot: Slot, lock_token: str) -> None:
+        # Freed at once, a message that was handled would use up its deliveries on a full disk.
+        if queue.model.lock_again(slot, lock_token, self.now_us()):
+            self.mind(queue)
+        else:
+            self._later(lambda: self.bring_back(queue, [slot]))
+
     def _forget(self, queue: SubQueue, slots: Iterable[Slot]) -> None:
         for slot in slots:
             queue.model.remove(slot)

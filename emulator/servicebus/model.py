@@ -195,6 +195,19 @@ class QueueModel:
         self._move_out(slot)
         return slot
 
+    def lock_again(self, slot: Slot, token: str, now_us: int) -> bool:
+        """Give a message IN_TRANSIT the lock back that it had; False if that has run out.
+
+        Also False in a session, whose lock may have gone meanwhile.
+        """
+        if self.requires_session or slot.locked_until_us <= now_us:
+            return False
+        self._move(slot, State.LOCKED)
+        slot.lock_token = token
+        self._by_token[token] = slot
+        self._deadlines.set(slot.sequence_number, slot.locked_until_us)
+        return True
+
     def renew(self, token: str, now_us: int) -> int:
         """Hold a lock for another lock duration from now; until when. Raises as `settle`."""
         slot = self._locked(token, now_us)

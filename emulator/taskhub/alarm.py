@@ -32,7 +32,7 @@ class Alarm:
             self._arm()
 
     def check(self) -> None:
-        """Ring for all that is due. Also for tests, after moving their clock."""
+        """Ring for all that is due. Also after the clock was moved."""
         now = to_micros(self._clock.now())
         while self._heap and self._heap[0][0] <= now:
             self._ring(heappop(self._heap)[1])

@@ -92,7 +92,7 @@ class TaskHub:
         self.engine.wake_parked()
 
     def clock_moved(self) -> None:
-        """Look at the timers at once: for tests, after moving their clock."""
+        """Look at the timers at once, after the clock was moved."""
         self.engine.alarm.check()
 
     def client_binding(self, base_origin: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import azure.functions as func
 import pytest
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from domain import keys
 from domain.batches import content_digest
@@ -15,6 +16,7 @@ from domain.order import digest
 from tests.support.fakes import FakeContainer, FakeHub, fake_store, status
 from tests.support.orders import a_line, an_order
 from triggers import process_orders as module
+from triggers._hub import Hub
 from triggers._starts import Conflict
 from triggers.process_orders import UnusableMessage, hold_back_s, process_orders
 
@@ -122,6 +124,34 @@ async def test_a_refusal_of_the_task_hub_is_not_swallowed() -> None:
     hub.before_start = refuse
     with pytest.raises(Exception, match="arguments"):
         await process_orders(Message(an_order()), hub)
+
+
+async def test_a_task_hub_that_cannot_start_anything_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        held.append(seconds)
+
+    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    hub = FakeHub()
+
+    def fail(hub: FakeHub) -> None:
+        raise Exception({"Message": "Something went wrong", "ExceptionMessage": "disk is full"})
+
+    hub.before_start = fail
+    with pytest.raises(StepError, match=r"HUB_UNAVAILABLE.*disk is full"):
+        await process_orders(Message(an_order()), hub)
+    assert held == [1]
+
+
+async def test_a_status_that_cannot_be_read_is_not_an_unknown_order() -> None:
+    hub = FakeHub()
+    broken = DurableOrchestrationStatus.from_json({"Message": "m", "ExceptionMessage": "e"})
+    hub.statuses["ORD-1"] = broken
+    with pytest.raises(StepError, match="HUB_UNAVAILABLE"):
+        await Hub(hub).run("ORD-1")
 
 
 async def test_a_batch_starts_under_its_id_or_else_the_messages() -> None:
