@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 _BUSY = frozenset({429, 449})
+# 410: the partition has moved or is being split; the service answers again in a moment.
+_AWAY = frozenset({408, 410})
 _REFUSED = frozenset({400, 401, 403})
 # Sub-status of a 404 that is about the container or the database, not the item.
 _NO_CONTAINER = 1003
@@ -116,7 +118,7 @@ def _is_about_an_item(error: "AzureError") -> bool:
 def told(error: "AzureError", status: int | None) -> StepError:
     """The store's error with a code; its own text may hold item contents and stays out."""
     kind = type(error).__name__
-    if status is None or status == 408 or status >= 500:
+    if status is None or status in _AWAY or status >= 500:
         what = status if status is not None else kind
         return StepError("STORE_UNAVAILABLE", f"The order store does not answer ({what}).")
     if status in _BUSY:

@@ -13,6 +13,7 @@ from tests.support.fakes import FakeContainer, fake_store, store_error
     [
         (ServiceRequestError("refused"), "STORE_UNAVAILABLE"),
         (store_error(408), "STORE_UNAVAILABLE"),
+        (store_error(410), "STORE_UNAVAILABLE"),
         (store_error(500), "STORE_UNAVAILABLE"),
         (store_error(503), "STORE_UNAVAILABLE"),
         (store_error(429), "STORE_BUSY"),
