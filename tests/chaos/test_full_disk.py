@@ -104,10 +104,9 @@ async def all_processed(emulator: Emulator, ids: set[str]) -> None:
         states = {each["runtimeStatus"] for each in await instances(emulator)}
         stored = {item["id"] for item in await items(emulator, "processed")}
         busy = [n for name, n in counts.items() if n]
-        print(await emulator.peek("orders/$deadletterqueue"), counts, Counter(each["runtimeStatus"] for each in await instances(emulator)), len(stored), len(ids))
         return not busy and states == {"Completed"} and stored >= ids
 
-    await until(settled, "everything is processed", 10)
+    await until(settled, "everything is processed", 60)
     found = await items(emulator, "processed")
     assert Counter(item["id"] for item in found) == Counter(ids)
     assert {(item["status"], item["attempt"]) for item in found} == {("processed", 1)}
@@ -161,12 +160,9 @@ async def test_killed_on_a_full_disk_it_goes_on_when_there_is_room(
         answers |= await send_all(emulator, "KILL", 20)
     taken = {order for order, answer in answers.items() if not answer}
     await asyncio.to_thread(process.kill)
-    try:
+    # It says in one line why it does not start, and harms nothing.
+    with pytest.raises(StartFailed, match="the disk is full"):
         await asyncio.to_thread(process.start)
-    except StartFailed as error:
-        print("START", str(error)[-300:]); assert "disk is full" in str(error)
-    else:
-        await asyncio.to_thread(process.kill)
     mounted.free(0)
     doors = await asyncio.to_thread(process.start)
     try:

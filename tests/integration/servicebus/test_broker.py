@@ -309,20 +309,24 @@ async def test_bodies_that_are_not_kept_in_memory_are_read_back(tmp_path):
         assert [m.body.decode() for m in got] == [f"{n}{big}" for n in range(100)]
 
 
-async def test_a_completion_that_cannot_be_written_is_an_error_and_the_message_comes_again(
-    tmp_path,
-):
+async def test_a_completion_that_cannot_be_written_is_an_error_and_leaves_the_lock(tmp_path, clock):
     faults = Faults()
-    async with running_broker(tmp_path, faults=faults) as broker:
-        await broker.send("orders", [text_message("a")])
-        (got,) = await broker.receive("orders")
+    async with running_broker(tmp_path, clock=clock, faults=faults) as broker:
+        await broker.send("orders", [text_message("a"), text_message("b")])
+        first, second = await broker.receive("orders", 2)
         await broker.peek("orders")
         await broker._database.write(lambda _: None)
-        faults.add(FaultRule("servicebus.commit.before", "fail"))
-        with pytest.raises(StorageError):
-            await broker.complete("orders", got.lock_token)
-        (again,) = await broker.receive("orders", wait_s=5)
-        assert again.delivery_count == 2
+        faults.add(FaultRule("servicebus.commit.before", "fail", times=2))
+        for got in (first, second):
+            with pytest.raises(StorageError):
+                await broker.complete("orders", got.lock_token)
+        assert broker.counts("orders")["locked"] == 2
+        # The same lock completes it, or runs out in its time, and one delivery has been used up.
+        await broker.complete("orders", first.lock_token)
+        clock.advance(timedelta(seconds=61))
+        broker.poke()
+        (again,) = await broker.receive("orders", 2, wait_s=5)
+        assert (again.body, again.delivery_count) == (b"b", 2)
 
 
 async def test_a_sender_that_goes_away_does_not_lose_its_message(tmp_path):

@@ -147,11 +147,12 @@ async def test_a_task_hub_that_cannot_start_anything_is_unavailable(
 
 
 async def test_a_status_that_cannot_be_read_is_not_an_unknown_order() -> None:
-    hub = FakeHub()
-    broken = DurableOrchestrationStatus.from_json({"Message": "m", "ExceptionMessage": "e"})
-    hub.statuses["ORD-1"] = broken
+    class BrokenHub(FakeHub):
+        async def get_status(self, instance_id: str) -> DurableOrchestrationStatus:
+            return DurableOrchestrationStatus.from_json({"ExceptionMessage": "disk is full"})
+
     with pytest.raises(StepError, match="HUB_UNAVAILABLE"):
-        await Hub(hub).run("ORD-1")
+        await Hub(BrokenHub()).run("ORD-1")
 
 
 async def test_a_batch_starts_under_its_id_or_else_the_messages() -> None:
