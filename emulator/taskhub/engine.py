@@ -42,6 +42,10 @@ _QUEUED_IN_MEMORY = 2000
 # Instances that have begun go before those that have not, so that what was started gets done; but
 # of so many in a row, the next is a new one.
 _BEGUN_IN_A_ROW = 4
+# While more activities wait than can run, a new instance would only add to those that are half
+# done, and of more than the worker keeps alive each would be replayed in full at every turn. So
+# then one begins in this time: few enough not to matter, and never none.
+_PACE_S = 0.01
 
 
 class Entities(Protocol):
@@ -71,6 +75,8 @@ class Engine:
         self._ready: deque[Active] = deque()
         self._new: deque[Active] = deque()
         self._in_a_row = 0
+        self._began_at = 0.0
+        self._later: asyncio.TimerHandle | None = None
         self._running = 0
         self._turns: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -83,6 +89,8 @@ class Engine:
         """Abandon what runs; what was not stored is made again at the next start."""
         self._stopped = True
         self.alarm.stop()
+        if self._later is not None:
+            self._later.cancel()
         self._ready.clear()
         self._new.clear()
         for task in list(self._turns):
@@ -160,18 +168,36 @@ class Engine:
             if self._stopped:
                 return
             active = self._next()
+            if active is None:
+                self._pump_later()
+                return
             active.is_queued, active.is_busy = False, True
             self._running += 1
             task = asyncio.get_running_loop().create_task(self._turn(active))
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
 
-    def _next(self) -> Active:
-        if self._new and (not self._ready or self._in_a_row >= _BEGUN_IN_A_ROW):
+    def _next(self) -> Active | None:
+        """The instance whose turn it is; None if only new ones wait, and they may not begin yet."""
+        if self._new and self._is_turn_of_a_new_one():
             self._in_a_row = 0
+            self._began_at = asyncio.get_running_loop().time()
             return self._new.popleft()
         self._in_a_row += 1
-        return self._ready.popleft()
+        return self._ready.popleft() if self._ready else None
+
+    def _is_turn_of_a_new_one(self) -> bool:
+        if self.work.is_crowded:
+            return asyncio.get_running_loop().time() - self._began_at >= _PACE_S
+        return not self._ready or self._in_a_row >= _BEGUN_IN_A_ROW
+
+    def _pump_later(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_PACE_S, self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._later = None
+        self._pump()
 
     async def _turn(self, active: Active) -> None:
         """One turn: take, run, store, send; then see whether there is more."""

@@ -63,6 +63,11 @@ class Work:
         self._queue: deque[_Item] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more work items wait than can run at a time."""
+        return len(self._queue) > self._limit
+
     def submit(self, active: Active, execution_id: str, task: Task) -> None:
         """Run a task of an instance when there is room, once for each time it is open."""
         if task.id not in active.in_flight:

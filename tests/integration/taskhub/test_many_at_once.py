@@ -1,0 +1,70 @@
+"""Many instances at once: what was started gets done before more is begun, and nobody starves."""
+
+import asyncio
+
+from emulator.taskhub import HubOptions
+from tests.support.hub_harness import running_hub
+from tests.support.inprocess_invoker import InProcessInvoker
+
+# Two activities at a time, so that a handful of instances is a crowd.
+FEW = HubOptions(max_activities=2)
+
+
+def chains(ctx):
+    for _ in range(3):
+        yield ctx.call_activity("Slow", None)
+    return "done"
+
+
+def says(ctx):
+    return ctx.get_input()
+
+
+class Slow:
+    """An activity that takes until it is let go."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+
+    async def __call__(self, value):
+        await self.gate.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)  # it gives way to the engine, which could begin many meanwhile
+
+
+def an_invoker(slow):
+    return InProcessInvoker({"chains": chains, "says": says}, {"Slow": slow})
+
+
+async def test_what_was_begun_is_done_before_much_more_is_begun(path):
+    slow, count = Slow(), 300
+    slow.gate.set()
+    alive, most = 0, 0
+    async with running_hub(path, an_invoker(slow), options=FEW) as hub:
+        engine = hub.hub.engine
+        run = engine._run
+
+        async def counted(instance, plan):
+            nonlocal alive, most
+            alive += not instance.length
+            most = max(most, alive)
+            await run(instance, plan)
+            alive -= plan.ended is not None
+
+        engine._run = counted
+        ids = [await hub.start("chains") for _ in range(count)]
+        for each in ids:
+            assert await hub.output(each) == "done"
+    assert alive == 0
+    # Those that run and wait for an activity, and those between two activities.
+    assert most < count / 3
+
+
+async def test_instances_that_need_no_activity_are_run_while_activities_hang(path):
+    slow = Slow()
+    async with running_hub(path, an_invoker(slow), options=FEW) as hub:
+        hanging = [await hub.start("chains") for _ in range(20)]
+        assert await hub.run("says", "at once") == "at once"
+        slow.gate.set()
+        for each in hanging:
+            assert await hub.output(each) == "done"
