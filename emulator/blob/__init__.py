@@ -2,6 +2,7 @@
 
 from emulator.blob.errors import BlobError
 from emulator.blob.model import ORDER_FILES, Blob, Conditions, Properties, Subscription
+from emulator.blob.receipts import Receipts
 from emulator.blob.server import create_app
 from emulator.blob.service import ACCOUNT, BlobService, Upload
 from emulator.blob.store import SCHEMA, SCHEMA_VERSION
@@ -16,6 +17,7 @@ __all__ = [
     "BlobService",
     "Conditions",
     "Properties",
+    "Receipts",
     "Subscription",
     "Upload",
     "create_app",

@@ -37,3 +37,14 @@ CREATE TABLE IF NOT EXISTS event (
 );
 
 CREATE INDEX IF NOT EXISTS event_due ON event (due_us);
+
+-- Which version of a blob a reader (a function with a blob trigger) is done with, or has failed at.
+CREATE TABLE IF NOT EXISTS receipt (
+    reader TEXT NOT NULL,
+    container TEXT NOT NULL,
+    name TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    PRIMARY KEY (reader, container, name)
+);

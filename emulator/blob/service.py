@@ -89,7 +89,9 @@ class BlobService:
         self._clock = clock
         self._faults = faults or Faults()
         self._deliver = dict(deliver or {})
-        self._subscriptions = [each for each in subscriptions if each.name in self._deliver]
+        self._wanted = subscriptions
+        self._version = 0
+        self._changed = asyncio.Event()
         self._noted = asyncio.Event()
         self._courier: asyncio.Task[None] | None = None
         self.account = account
@@ -101,10 +103,7 @@ class BlobService:
         named = await self._database.read(store.named_files)
         await asyncio.to_thread(self._contents.open, named)
         for name in containers:
-            try:
-                await self.create_container(name)
-            except ContainerAlreadyExists:
-                continue
+            await self.ensure_container(name)
         self._courier = asyncio.create_task(self._deliver_events(), name="blob-events")
 
     async def stop(self) -> None:
@@ -113,7 +112,18 @@ class BlobService:
             self._courier.cancel()
             await asyncio.gather(self._courier, return_exceptions=True)
 
+    def deliver_to(self, subscription: str, deliver: Deliver) -> None:
+        """Hand the events of a subscription to this from now on."""
+        self._deliver[subscription] = deliver
+
     # -- containers --
+
+    async def ensure_container(self, name: str) -> None:
+        """Make a container where there is none of that name."""
+        try:
+            await self.create_container(name)
+        except ContainerAlreadyExists:
+            return
 
     async def create_container(self, name: str) -> tuple[str, datetime]:
         """Make a container; its etag and when."""
@@ -212,8 +222,21 @@ class BlobService:
             await asyncio.to_thread(self._contents.delete, [written.file])
             raise
         self._noted.set()
+        self._version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
         await asyncio.to_thread(self._contents.delete, unused)
         return stored
+
+    @property
+    def version(self) -> int:
+        """A number that rises with every blob that is put."""
+        return self._version
+
+    async def wait_for_change(self, version: int) -> None:
+        """Return when a blob has been put since `version` was read."""
+        while self._version == version:
+            await self._changed.wait()
 
     async def find(self, container: str, name: str) -> Blob:
         """A blob without its content; raises ContainerNotFound, BlobNotFound."""
@@ -275,7 +298,11 @@ class BlobService:
             url=f"{self.origin}/{self.account}/{blob.container}/{quote(blob.name)}",
             sequencer=number,
         )
-        return [(each.name, event) for each in self._subscriptions if each.wants(event)]
+        return [
+            (each.name, event)
+            for each in self._wanted
+            if each.name in self._deliver and each.wants(event)
+        ]
 
     async def _deliver_events(self) -> None:
         """Deliver what is noted, and sleep until more is or an attempt is due."""

@@ -20,7 +20,7 @@ SCHEMA = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
 SCHEMA_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_COLUMNS = "container, name, file, size, md5, etag, created_us, modified_us, properties"
+COLUMNS = "container, name, file, size, md5, etag, created_us, modified_us, properties"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,10 @@ def delete_container(connection: sqlite3.Connection, name: str) -> list[str]:
             (name,),
         )
     ]
-    for table, column in (("container", "name"), ("blob", "container"), ("block", "container")):
+    for table, column in (
+        *(("container", "name"), ("blob", "container"), ("block", "container")),
+        ("receipt", "container"),
+    ):
         connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608 - fixed names
     return files
 
@@ -97,12 +100,12 @@ def find_blob(connection: sqlite3.Connection, container: str, name: str) -> Blob
     """A blob; raises ContainerNotFound, BlobNotFound."""
     find_container(connection, container)
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM blob WHERE container = ? AND name = ?",  # noqa: S608 - fixed names
+        f"SELECT {COLUMNS} FROM blob WHERE container = ? AND name = ?",  # noqa: S608 - fixed names
         (container, name),
     ).fetchone()
     if row is None:
         raise BlobNotFound
-    return _blob(row)
+    return blob_of(row)
 
 
 def _existing(connection: sqlite3.Connection, container: str, name: str) -> Blob | None:
@@ -128,7 +131,7 @@ def put_blob(
     conditions.check_write(None if old is None else old.etag)
     created = blob.created if old is None else old.created
     connection.execute(
-        f"INSERT OR REPLACE INTO blob ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed names
+        f"INSERT OR REPLACE INTO blob ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed names
         (
             blob.container,
             blob.name,
@@ -163,7 +166,11 @@ def delete_blob(
     """Delete a blob; the files of its content."""
     blob = find_blob(connection, container, name)
     conditions.check_write(blob.etag)
-    connection.execute("DELETE FROM blob WHERE container = ? AND name = ?", (container, name))
+    for table in ("blob", "receipt"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE container = ? AND name = ?",  # noqa: S608 - fixed names
+            (container, name),
+        )
     return [blob.file]
 
 
@@ -173,11 +180,11 @@ def list_blobs(
     """Blobs whose names begin with a prefix and come after a name, in order."""
     find_container(connection, container)
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM blob WHERE container = ? AND name > ? "  # noqa: S608 - fixed names
+        f"SELECT {COLUMNS} FROM blob WHERE container = ? AND name > ? "  # noqa: S608 - fixed names
         "AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
         (container, after, len(prefix), prefix, limit),
     )
-    return [_blob(row) for row in rows]
+    return [blob_of(row) for row in rows]
 
 
 def put_block(connection: sqlite3.Connection, container: str, name: str, block: Block) -> list[str]:
@@ -248,7 +255,8 @@ def postpone(connection: sqlite3.Connection, number: int, due_us: int) -> None:
     )
 
 
-def _blob(row: tuple[Any, ...]) -> Blob:
+def blob_of(row: Sequence[Any]) -> Blob:
+    """The blob of a row of `COLUMNS`."""
     container, name, file, size, md5, etag, created_us, modified_us, properties = row
     return Blob(
         container,

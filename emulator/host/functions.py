@@ -28,9 +28,11 @@ _KNOWN_TYPES = {
     for name in (
         *("httpTrigger", "http", "serviceBusTrigger", "serviceBus", "cosmosDBTrigger", "cosmosDB"),
         *("eventGridTrigger", "eventGrid", "timerTrigger", "durableClient", *DURABLE_TRIGGERS),
-        *("queueTrigger", "queue"),
+        *("queueTrigger", "queue", "blobTrigger", "blob"),
     )
 }
+# Their braces stand for parameters of the route, and for what the blob's name is made of.
+_BRACES_OF_THEIR_OWN = {"httpTrigger", "blobTrigger"}
 # The decorators of the older Cosmos DB extension.
 _ALIASES = {
     "collectionName": "containerName",
@@ -181,6 +183,11 @@ def allow_list(host_json: HostJson, only: Iterable[str] = ()) -> tuple[str, ...]
     return tuple(only) or host_json.allow_list
 
 
+def uses_blobs(function: Function) -> bool:
+    """Whether a function that runs reads or writes blobs by a binding."""
+    return function.runs and any(b.type in ("blobTrigger", "blob") for b in function.bindings)
+
+
 def unknown_names(loaded: Iterable[FunctionMetadata], names: Iterable[str]) -> list[str]:
     """Those names of an allow list that no function has."""
     known = {metadata.name.lower() for metadata in loaded}
@@ -258,7 +265,7 @@ def _resolved(binding: Binding, settings: Settings) -> Binding:
         else value
         for key, value in binding.values.items()
     }
-    if binding.type != "httpTrigger":
+    if binding.type not in _BRACES_OF_THEIR_OWN:
         for key, value in values.items():
             if isinstance(value, str) and key not in _NOT_RESOLVED and key != "sqlQuery":
                 check_expression(value)

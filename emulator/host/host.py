@@ -18,11 +18,18 @@ from emulator.faults import Faults
 from emulator.host.admin import AdminApi, HostState
 from emulator.host.clock_api import routes as clock_routes
 from emulator.host.configuration import Configuration
-from emulator.host.doors import Door
+from emulator.host.doors import Door, open_door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
+from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
-from emulator.host.functions import Function, allow_list, read_functions, unknown_names
+from emulator.host.functions import (
+    Function,
+    allow_list,
+    read_functions,
+    unknown_names,
+    uses_blobs,
+)
 from emulator.host.gateway_part import GatewayPart, entities_path
 from emulator.host.http_front import HttpFront, host_id
 from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
@@ -37,6 +44,7 @@ from emulator.host.outputs import Outputs
 from emulator.host.seed import put_seed, read_seed
 from emulator.host.services import Services
 from emulator.host.storage import Storage
+from emulator.host.storage_account import StorageAccount
 from emulator.host.worker_log import BridgeHandler, app_line
 from emulator.host.worker_model import FunctionMetadata, WorkerOptions
 from emulator.host.worker_process import WorkerProcess
@@ -50,14 +58,14 @@ class Host:
     """One function app and the services it stands on.
 
     Args:
-        doors: the bound ports by name: host, cosmos, servicebus; cosmos-tls and gateway where they
-            are wanted.
+        doors: the bound ports by name: host, cosmos, servicebus; cosmos-tls, gateway and blob where
+            they are wanted. `blob` is added for an app that turns out to have blob bindings.
     """
 
     def __init__(
         self,
         configuration: Configuration,
-        doors: Mapping[str, Door],
+        doors: dict[str, Door],
         log: Log,
         *,
         clock: SteppedClock,
@@ -130,6 +138,8 @@ class Host:
         await self._begin(loaded, assembler)
         if self._ingestion is not None:
             await self._ingestion.start(self._doors["blob"])
+        elif any(uses_blobs(function) for function in self.functions.values()):
+            await self._open_account(services.account)
         await self._open_gateway()
         self.state.state = "Running"
 
@@ -166,6 +176,17 @@ class Host:
             clock=self._clock,
             faults=self._faults,
         )
+
+    async def _open_account(self, account: StorageAccount) -> None:
+        """Serve the blobs that functions read and write, so that others can put some there."""
+        options = self._configuration.options
+        try:
+            door = open_door("blob", options.address, options.blob_port, "--blob-port")
+        except StartError as error:
+            self._log.warning(f"{error} Until then blobs are reached through bindings only.")
+            return
+        self._doors["blob"] = door
+        await account.serve_blobs(door)
 
     async def _open_gateway(self) -> None:
         """Publish the API, once the functions answer."""

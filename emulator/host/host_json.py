@@ -49,6 +49,14 @@ class QueueOptions:
 
 
 @dataclass(frozen=True)
+class BlobOptions:
+    """`extensions.blobs`."""
+
+    max_parallel: int = 8
+    poison_threshold: int = 5
+
+
+@dataclass(frozen=True)
 class HostJson:
     """What the host reads of host.json.
 
@@ -70,6 +78,7 @@ class HostJson:
     custom_headers: Mapping[str, str] = field(default_factory=dict)
     service_bus: ServiceBusOptions = ServiceBusOptions()
     queues: QueueOptions = QueueOptions()
+    blobs: BlobOptions = BlobOptions()
 
     def extension(self, name: str) -> Mapping[str, Any]:
         """An extension's section as it stands, or an empty one."""
@@ -236,6 +245,10 @@ def _typed(read: _Reader) -> HostJson:
         custom_headers=read.texts("extensions.http.customHeaders"),
         service_bus=_service_bus(read),
         queues=_queues(read),
+        blobs=BlobOptions(
+            read.number("extensions.blobs.maxDegreeOfParallelism", 8 * (os.cpu_count() or 1), 1),
+            read.number("extensions.blobs.poisonBlobThreshold", 5, 1),
+        ),
     )
 
 

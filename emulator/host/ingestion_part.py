@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator import blob, logicapp
-from emulator.blob import ACCOUNT, ORDER_FILES, BlobService
+from emulator import logicapp
+from emulator.blob import ACCOUNT, ORDER_FILES
 from emulator.clock import Clock
 from emulator.database import Database
 from emulator.faults import Faults
@@ -24,6 +24,8 @@ from emulator.host.services import Services
 from emulator.logicapp import Doors, InvalidDefinition, LogicApp
 from emulator.servicebus import OutgoingMessage
 
+# The container that people drop files of orders into.
+_FILES = "inputfiles"
 _CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 
 
@@ -66,16 +68,16 @@ class IngestionPart:
         faults: Faults,
     ) -> None:
         self._services = services
-        self._blob_file = _database(data, "blob", blob, faults)
-        self._run_file = _database(data, "logicapp", logicapp, faults)
-        self._opened: list[Database] = []
-        self._blobs = BlobService(
-            self._blob_file,
-            data / "blobs",
-            clock,
-            faults,
-            deliver={ORDER_FILES.name: self._deliver},
+        self._run_file = Database(
+            data / "logicapp.db",
+            schema=logicapp.SCHEMA,
+            version=logicapp.SCHEMA_VERSION,
+            name="logicapp",
+            faults=faults,
         )
+        self._is_open = False
+        self._blobs = services.account.unopened_blobs
+        self._blobs.deliver_to(ORDER_FILES.name, self._deliver)
         doors = Doors(queues=services.broker, blobs=self._blobs, documents=services.cosmos)
         self._apps = [
             _load(path, values, doors=doors, database=self._run_file, clock=clock, faults=faults)
@@ -92,24 +94,21 @@ class IngestionPart:
         Raises:
             StorageError: a file cannot be opened.
         """
-        for database in (self._blob_file, self._run_file):
-            database.open()
-            self._opened.append(database)
-        self._blobs.origin = door.url
-        await self._blobs.start()
-        await door.serve(blob.create_app(self._blobs))
+        self._run_file.open()
+        self._is_open = True
+        await self._services.account.serve_blobs(door)
+        await self._blobs.ensure_container(_FILES)
         for app in self._apps:
             await app.start()
 
     async def stop(self) -> None:
         """Take in no more; before the services stop. What is not through is gone on with later."""
-        if not self._opened:
+        if not self._is_open:
             return
         for app in self._apps:
             await app.stop()
         await self._blobs.stop()
-        for database in reversed(self._opened):
-            await asyncio.to_thread(database.close)
+        await asyncio.to_thread(self._run_file.close)
 
     async def _deliver(self, event: Mapping[str, Any]) -> None:
         """Hand an event to the queue as Event Grid does."""
@@ -123,16 +122,6 @@ class IngestionPart:
             },
         )
         await self._services.broker.send(ORDER_FILES.name, [message])
-
-
-def _database(data: Path, name: str, package: Any, faults: Faults) -> Database:
-    return Database(
-        data / f"{name}.db",
-        schema=package.SCHEMA,
-        version=package.SCHEMA_VERSION,
-        name=name,
-        faults=faults,
-    )
 
 
 def _load(path: Path, values: Mapping[str, Any], **parts: Any) -> LogicApp:

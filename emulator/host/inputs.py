@@ -1,7 +1,7 @@
-"""Reads the input bindings beside a trigger: a durable client, Cosmos DB documents.
+"""Reads the input bindings beside a trigger: a durable client, Cosmos DB documents, blobs.
 
-Source: the host's input bindings. A document that is not found is the unset datum, which Python
-sees as None.
+Source: the host's input bindings. A document or blob that is not found is the unset datum, which
+Python sees as None.
 """
 
 import json
@@ -9,13 +9,15 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from emulator.blob.errors import BlobError, BlobNotFound, ContainerNotFound
 from emulator.clock import Clock
 from emulator.cosmos.errors import CosmosError
-from emulator.host.errors import InputFailed
+from emulator.host.blob_paths import split_path
+from emulator.host.errors import FunctionInError, InputFailed
 from emulator.host.expressions import bind, has_expression
 from emulator.host.functions import Binding, Function
-from emulator.host.metadata import compact, cosmos_documents
-from emulator.host.services import Services, cosmos_place
+from emulator.host.metadata import blob_content, compact, cosmos_documents
+from emulator.host.services import Services, blob_path, cosmos_place
 from emulator.host.settings import Settings
 from emulator.worker.protocol import UNSET, Datum
 
@@ -50,6 +52,8 @@ class Inputs:
         for binding in function.inputs:
             if binding.type == "cosmosDB":
                 plan[binding.name] = self._cosmos(binding)
+            elif binding.type == "blob":
+                plan[binding.name] = self._blob(binding)
             elif binding.type == "durableClient":
                 plan[binding.name] = self._durable_client
         self._plans[function.name] = plan
@@ -69,6 +73,25 @@ class Inputs:
 
     async def _durable_client(self, _: Data, __: str) -> Datum:
         return Datum("string", self._client())
+
+    def _blob(self, binding: Binding) -> Read:
+        path = blob_path(binding, self._settings)
+        split_path(path)
+
+        async def read(data: Data, function: str) -> Datum:
+            bound = path
+            if has_expression(path):
+                bound = bind(path, data(), function=function, now=self._clock.now())
+            blobs = await self._services.account.blobs()
+            try:
+                content = await blobs.read(*split_path(bound))
+            except (BlobNotFound, ContainerNotFound):
+                return UNSET
+            except (BlobError, FunctionInError) as error:
+                raise InputFailed(f"The blob input failed: {error}") from error
+            return blob_content(content, binding.data_type)
+
+        return read
 
     def _cosmos(self, binding: Binding) -> Read:
         place = cosmos_place(binding, self._settings)

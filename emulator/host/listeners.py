@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from emulator.clock import Clock
+from emulator.host.blob_listener import BlobListener
+from emulator.host.blob_paths import parse_trigger_path
 from emulator.host.cosmos_listener import CosmosListener, FeedSource
 from emulator.host.errors import FunctionInError
 from emulator.host.functions import Function, in_error
@@ -22,6 +24,7 @@ from emulator.host.servicebus_sessions import SessionListener
 from emulator.host.services import (
     DEAD_LETTER,
     Services,
+    blob_path,
     ensure_queue,
     ensure_storage_queue,
     queue_path,
@@ -114,6 +117,8 @@ class Assembler:
             return self._cosmos(function)
         if kind == "queueTrigger":
             return await self._storage_queue(function)
+        if kind == "blobTrigger":
+            return self._blob(function)
         return self._timer(function) if kind == "timerTrigger" else None
 
     async def _service_bus(self, function: Function) -> Listener:
@@ -154,6 +159,16 @@ class Assembler:
             invocations=self.invocations,
             options=self.host_json.queues,
             clock=self.clock,
+            log=self.log,
+        )
+
+    def _blob(self, function: Function) -> Listener:
+        return BlobListener(
+            function,
+            parse_trigger_path(blob_path(function.trigger, self.settings)),
+            self.services.account,
+            invocations=self.invocations,
+            options=self.host_json.blobs,
             log=self.log,
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from emulator.blob import Blob
 from emulator.servicebus.messages import ReceivedMessage
 from emulator.storagequeue import Message as QueueMessage
 from emulator.worker.protocol import UNSET, Datum
@@ -137,6 +138,49 @@ def queue_message(
     metadata["QueueTrigger"] = metadata[parameter] = Datum("string", text)
     merge_body(metadata, text)
     return Datum("string", text), metadata
+
+
+def blob_content(content: bytes, data_type: str | None) -> Datum:
+    """Datum of a blob: text unless it is asked for as bytes, or is none.
+
+    DIFFERS: bytes that are not UTF-8 are passed on; the real host replaces them.
+    """
+    if data_type == "binary" or is_corrupted_as_text(content, data_type):
+        return Datum("bytes", content)
+    return Datum("string", content.decode())
+
+
+def is_corrupted_as_text(content: bytes, data_type: str | None) -> bool:
+    """Whether the real host, which reads blobs as text, would change this one."""
+    if data_type == "binary":
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def blob_metadata(blob: Blob, url: str, captured: Mapping[str, str]) -> Metadata:
+    """What a blob trigger tells of its blob, and what its path captured of the name."""
+    properties = {
+        "LastModified": blob.modified.isoformat(),
+        "CreatedOn": blob.created.isoformat(),
+        "Metadata": dict(blob.properties.metadata),
+        "BlobType": 0,
+        "ContentLength": blob.size,
+        "ContentType": blob.properties.content_type,
+        "ContentEncoding": blob.properties.content_encoding,
+        "ContentHash": blob.md5,
+        "ETag": blob.etag,
+    }
+    return {
+        "BlobTrigger": Datum("string", f"{blob.container}/{blob.name}"),
+        "Uri": json_datum(url),
+        "Properties": json_datum(properties),
+        "Metadata": json_datum(dict(blob.properties.metadata)),
+        **{name: Datum("string", value) for name, value in captured.items()},
+    }
 
 
 def _optional(message: ReceivedMessage) -> dict[str, str | None]:

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.blob import Upload
 from emulator.clock import Clock
+from emulator.host.blob_paths import split_path
 from emulator.host.errors import OutputFailed
 from emulator.host.expressions import bind, has_expression
 from emulator.host.functions import Binding, Function
@@ -21,6 +23,7 @@ from emulator.host.log import Log
 from emulator.host.rendering import documents, events, message_bodies
 from emulator.host.services import (
     Services,
+    blob_path,
     cosmos_place,
     ensure_queue,
     ensure_storage_queue,
@@ -73,6 +76,8 @@ class Outputs:
                 plan[binding.name] = self._cosmos(binding)
             elif binding.type == "queue":
                 plan[binding.name] = await self._storage_queue(binding)
+            elif binding.type == "blob":
+                plan[binding.name] = self._blob(binding)
             elif binding.type == "eventGrid":
                 plan[binding.name] = self._event_grid(binding)
         self._plans[function.name] = plan
@@ -170,6 +175,24 @@ class Outputs:
                 await queues.put(target, message_bodies(datum))
 
             await _carried_out(put(), "Queue storage")
+
+        return send
+
+    def _blob(self, binding: Binding) -> Send:
+        path = blob_path(binding, self._settings)
+        split_path(path)
+
+        async def send(datum: Datum, sending: _Sending) -> None:
+            blobs = await self._services.account.blobs()
+            container, name = split_path(self._bound(path, sending))
+            value = datum.value
+            content = value.encode() if isinstance(value, str) else bytes(value)
+
+            async def put() -> None:
+                await blobs.ensure_container(container)
+                await blobs.put(Upload(container, name), content)
+
+            await _carried_out(put(), "blob")
 
         return send
 

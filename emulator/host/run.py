@@ -13,7 +13,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 
+from emulator.blob import ACCOUNT
 from emulator.clock import SteppedClock
 from emulator.config import Options, UsageError
 from emulator.cosmos.tls import server_context
@@ -76,7 +78,7 @@ async def _serve(options: Options) -> None:
         host = Host(configuration, by_name, log, clock=clock, faults=faults, identity=identity)
         try:
             if await _start_unless_stopped(host, stop):
-                _announce(host, configuration, doors, log)
+                _announce(host, configuration, by_name, log)
                 await stop.wait()
         finally:
             await host.stop()
@@ -145,9 +147,11 @@ def _open_doors(options: Options, host_port: int) -> list[Door]:
     return doors
 
 
-def _announce(host: Host, configuration: Configuration, doors: list[Door], log: Log) -> None:
+def _announce(
+    host: Host, configuration: Configuration, doors: Mapping[str, Door], log: Log
+) -> None:
     """Tell people and machines that everything serves."""
-    urls = {door.name: door.url for door in doors}
+    urls = {name: door.url for name, door in doors.items()}
     functions = host.functions.values()
     for line in error_lines(functions):
         log.plain(line)
@@ -156,7 +160,7 @@ def _announce(host: Host, configuration: Configuration, doors: list[Door], log: 
             log.plain(line)
         log.plain(f"Cosmos DB: {urls['cosmos']}   Service Bus and Event Grid: {urls['servicebus']}")
         if "blob" in urls:
-            log.plain(f"Files of orders: {urls['blob']}/devstoreaccount1/inputfiles")
+            log.plain(f"Blob storage: {urls['blob']}/{ACCOUNT}")
         for line in host.gateway.lines():
             log.plain(line)
         if not configuration.options.verbose:

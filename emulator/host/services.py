@@ -72,6 +72,19 @@ def storage_queue(binding: Binding, settings: Settings) -> str:
     return name if has_expression(name) else name.lower()
 
 
+def blob_path(binding: Binding, settings: Settings) -> str:
+    """The path a blob binding means, which may hold binding expressions.
+
+    Raises:
+        FunctionInError: its connection is not usable, or it has no path.
+    """
+    settings.connection(binding.text("connection"), "storage")
+    path = binding.text("path")
+    if path is None:
+        raise FunctionInError("The blob binding needs 'path'.")
+    return path
+
+
 async def ensure_storage_queue(account: StorageAccount, name: str) -> None:
     """Make a storage queue that a binding names.
 

@@ -34,15 +34,14 @@ async def services(folder: Path):
         folder / "eventgrid.db", schema=SCHEMA, version=SCHEMA_VERSION, name="eventgrid"
     )
     sink_file.open()
+    account = StorageAccount(folder, Clock(), Faults())
     try:
         async with running_broker(folder, queues, clock=Clock()) as broker:
             yield Services(
-                broker=broker,
-                cosmos=cosmos,
-                sink=Sink(sink_file, Clock()),
-                account=StorageAccount(folder, Clock(), Faults()),
+                broker=broker, cosmos=cosmos, sink=Sink(sink_file, Clock()), account=account
             )
     finally:
+        await account.stop()
         sink_file.close()
         await cosmos.stop()
 

@@ -87,8 +87,8 @@ def test_older_cosmos_names_are_aliases() -> None:
         ("a", {**HTTP, "route": "%NOPE%"}, "'%NOPE%' does not resolve to a value."),
         (
             "a",
-            {"type": "blobTrigger", "direction": "IN", "name": "b"},
-            "The binding type(s) 'blobTrigger' are not registered.",
+            {"type": "eventHubTrigger", "direction": "IN", "name": "b"},
+            "The binding type(s) 'eventHubTrigger' are not registered.",
         ),
     ],
 )

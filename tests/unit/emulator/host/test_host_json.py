@@ -78,6 +78,9 @@ def test_function_timeout(tmp_path: Path, value: str, seconds: float | None) -> 
         ({"extensions": {"serviceBus": {"maxConcurrentCalls": True}}}, "maxConcurrentCalls"),
         ({"extensions": {"serviceBus": {"autoCompleteMessages": "maybe"}}}, "autoCompleteMessages"),
         ({"extensions": {"http": {"routePrefix": 5}}}, "routePrefix"),
+        ({"extensions": {"queues": {"batchSize": 33}}}, "batchSize"),
+        ({"extensions": {"queues": {"visibilityTimeout": "soon"}}}, "visibilityTimeout"),
+        ({"extensions": {"blobs": {"poisonBlobThreshold": 0}}}, "poisonBlobThreshold"),
         ({"extensions": {"http": {"customHeaders": {"a": 1}}}}, "customHeaders"),
     ],
 )
