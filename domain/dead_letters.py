@@ -102,9 +102,11 @@ def read_selection(body: Any) -> LetterSelection:
     unknown = sorted(set(body) - known)
     if unknown:
         raise InvalidSelection(unknown[0], f"There is no such member; there are {sorted(known)}.")
+    if nothing := [name for name, value in body.items() if value in (None, [], "")]:
+        raise InvalidSelection(nothing[0], "It is empty; leave it out instead.")
     numbers, ids, code = body.get("sequenceNumbers", []), body.get("orderIds", []), body.get("code")
-    if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
-        raise InvalidSelection("sequenceNumbers", "It is a list of whole numbers.")
+    if not isinstance(numbers, list) or not all(_is_sequence_number(n) for n in numbers):
+        raise InvalidSelection("sequenceNumbers", "It is a list of whole numbers of 64 bits.")
     if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
         raise InvalidSelection("orderIds", "It is a list of order ids.")
     if code is not None and not isinstance(code, str):
@@ -115,6 +117,10 @@ def read_selection(body: Any) -> LetterSelection:
     if not (numbers or ids or code or is_all):
         raise InvalidSelection("", 'Say which: sequenceNumbers, orderIds, code, or "all": true.')
     return LetterSelection(frozenset(numbers), frozenset(ids), code, is_all)
+
+
+def _is_sequence_number(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _rfc3339(date: str | None) -> str | None:

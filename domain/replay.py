@@ -186,9 +186,10 @@ def read_selection(body: Any) -> Selection:
     """
     names = {"reason", "ids", "failedAfter", "failedBefore", "stage", "code", "dryRun"}
     given = _object(body, names | {"perSecond", "terminated"})
-    ids = given.get("ids") or []
-    if not isinstance(ids, list) or not all(is_usable_id(i) for i in ids):
-        raise InvalidReplay("ids", "It is a list of order ids.")
+    ids = given.get("ids")
+    # An empty list is more likely a search that found nothing than a wish for every failed order.
+    if "ids" in given and not (ids and isinstance(ids, list) and all(map(is_usable_id, ids))):
+        raise InvalidReplay("ids", "It is a list of order ids; leave it out to mean every order.")
     stage = _text(given, "stage")
     if stage is not None and stage not in STEPS:
         raise InvalidReplay("stage", f"It is one of {', '.join(STEPS)}.")
@@ -198,7 +199,7 @@ def read_selection(body: Any) -> Selection:
     states = {"failed", "terminated"} if _flag(given, "terminated") else {"failed"}
     return Selection(
         reason=_reason(given),
-        ids=frozenset(ids),
+        ids=frozenset(ids or ()),
         failed_after=_instant(given, "failedAfter"),
         failed_before=_instant(given, "failedBefore"),
         stage=stage,
@@ -215,6 +216,8 @@ def _object(body: Any, known: set[str]) -> dict[str, Any]:
     unknown = sorted(set(body) - known)
     if unknown:
         raise InvalidReplay(unknown[0], f"There is no such member; there are {sorted(known)}.")
+    if nothing := [name for name, value in body.items() if value is None]:
+        raise InvalidReplay(nothing[0], "It is null; leave it out instead.")
     return body
 
 

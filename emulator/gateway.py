@@ -18,9 +18,10 @@ from aiohttp import web
 
 from emulator.apim.config import GatewayConfig
 from emulator.apim.gateway import Gateway
-from emulator.apim.server import HEADERS_LIMIT, URL_LIMIT, create_app
+from emulator.apim.server import HEADERS_LIMIT, URL_LIMIT, create_app, refusal
 from emulator.clock import Clock
 from emulator.faults import Faults
+from emulator.http_refusals import CourteousRunner
 from emulator.idp import IdentityProvider, routes
 
 IDENTITY = "/emulator/identity"
@@ -158,14 +159,7 @@ def _config(options: GatewayOptions, provider: IdentityProvider, folder: Path) -
 async def _listen(
     app: web.Application, options: GatewayOptions, listener: socket.socket | None
 ) -> web.AppRunner:
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        # Bodies are passed on as they were sent.
-        auto_decompress=False,
-        max_line_size=URL_LIMIT,
-        max_field_size=HEADERS_LIMIT,
-    )
+    runner = CourteousRunner(app, refusal, max_line_size=URL_LIMIT, max_field_size=HEADERS_LIMIT)
     await runner.setup()
     if listener is not None:
         await web.SockSite(runner, listener).start()

@@ -6,6 +6,7 @@ each call, without keys.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -27,10 +28,18 @@ _TRACE_LIMIT = 4096
 _NOTHING: frozenset[str] = frozenset()
 _URL_TOO_LONG = Answer(414, "URI Too Long", "The URL is too long.")
 _HEADERS_TOO_LARGE = Answer(431, "Request Header Fields Too Large", "The headers are too large.")
+_BAD_REQUEST = Answer(400, "Bad Request", "The request is not valid HTTP.")
 _BAD_HOST = Answer(400, "Bad Request", "Invalid hostname")
 _BAD_TARGET = Answer(400, "Bad Request", "Invalid URL")
 _log = logging.getLogger("emulator.apim")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def refusal(status: int) -> web.Response:
+    """The gateway's answer to what is no request."""
+    told = {414: _URL_TOO_LONG, 431: _HEADERS_TOO_LARGE, 400: _BAD_REQUEST}
+    reason = HTTPStatus(status).phrase
+    return _plain(response_of(told.get(status) or Answer(status, reason, reason), None))
 
 
 def create_app(gateway: Gateway, more: Iterable[web.RouteDef] = ()) -> web.Application:

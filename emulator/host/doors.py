@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from emulator.host.errors import StartError
+from emulator.http_refusals import CourteousRunner, empty_refusal
 
 _BACKLOG = 1024
 # What a client may leave a connection open for between requests; the vendor's clients reuse them.
 _KEEP_ALIVE_S = 130.0
+# Kestrel's: the first line, all headers together (here each of them), and how many there are.
+_LINE_LIMIT, _HEADERS_LIMIT, _HEADER_COUNT = 8192, 32_768, 100
 
 
 @dataclass
@@ -47,8 +50,14 @@ class Door:
 
     async def serve(self, app: web.Application) -> None:
         """Begin to answer."""
-        self.runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=1.0
+        self.runner = CourteousRunner(
+            app,
+            empty_refusal,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            shutdown_timeout=1.0,
+            max_line_size=_LINE_LIMIT,
+            max_field_size=_HEADERS_LIMIT,
+            max_headers=_HEADER_COUNT,
         )
         await self.runner.setup()
         await web.SockSite(self.runner, self.socket, backlog=_BACKLOG, ssl_context=self.tls).start()
