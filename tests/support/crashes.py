@@ -1,7 +1,8 @@
 """Stops a hub in the middle of one chosen commit, as a killed process would.
 
 The writer's thread is held at the commit's fault point while the engine is stopped, so nothing that
-the commit brings is heard of. Held before the commit, it is undone; held after it, it stays.
+the commit brings is heard of. Held in its middle or before it, it is undone; held after it, it
+stays.
 """
 
 import asyncio
@@ -16,15 +17,18 @@ class CrashFaults(Faults):
     def __init__(self, when: str, number: int) -> None:
         super().__init__()
         self._point = f"taskhub.commit.{when}"
-        self._undo = when == "before"
+        self._undo = when != "after"
         self._left = number
         self._dead = False
         self._loop = asyncio.get_running_loop()
         self._go_on = threading.Event()
         self.reached = asyncio.Event()
 
+    def is_watched(self, point: str) -> bool:
+        return point == self._point
+
     def at_sync(self, point: str, **labels: str) -> bool:
-        if self._dead and point.endswith("before"):
+        if self._dead and not point.endswith("after"):
             raise InjectedFault("The process is dead.")
         if point == self._point and not self._dead:
             if self._left == 0:

@@ -106,7 +106,7 @@ async def die_at(path, teller, when, number, flaky=None):
     return died
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["middle", "before", "after"])
 async def test_death_at_every_commit_in_turn(tmp_path, when):
     number, died = 0, True
     while died:
