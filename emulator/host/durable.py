@@ -18,7 +18,8 @@ from aiohttp import web
 from emulator.clock import Clock
 from emulator.faults import Faults
 from emulator.host.configuration import Configuration
-from emulator.host.functions import DURABLE_TRIGGERS, Function
+from emulator.host.errors import FunctionInError
+from emulator.host.functions import DURABLE_TRIGGERS, Binding, Function
 from emulator.host.http_front import given_key
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import InvocationLog, log_failure
@@ -219,8 +220,19 @@ class DurablePart:
         if self._hub is not None:
             self._hub.clock_moved()
 
-    def client_binding(self) -> str:
-        """The text of a durable client binding."""
+    def client_binding(self, binding: Binding) -> str:
+        """The text of a durable client binding.
+
+        Raises:
+            FunctionInError: it names another task hub or connection than the app's own.
+        """
+        hub, connection = binding.text("taskHub"), binding.text("connectionName")
+        if not self._options.has(hub, connection):
+            named = f"task hub '{hub}'" if hub else "the app's task hub"
+            raise FunctionInError(
+                f"Its durable client is for {named} on connection '{connection or 'Storage'}'. "
+                f"The emulator has the task hub '{self._options.hub_name}' of host.json alone."
+            )
         return self._client
 
     async def stop(self) -> None:

@@ -34,7 +34,11 @@ class Inputs:
     """
 
     def __init__(
-        self, services: Services, settings: Settings, clock: Clock, client: Callable[[], str]
+        self,
+        services: Services,
+        settings: Settings,
+        clock: Clock,
+        client: Callable[[Binding], str],
     ) -> None:
         self._services = services
         self._settings = settings
@@ -55,7 +59,7 @@ class Inputs:
             elif binding.type == "blob":
                 plan[binding.name] = self._blob(binding)
             elif binding.type == "durableClient":
-                plan[binding.name] = self._durable_client
+                plan[binding.name] = self._durable_client(binding)
         self._plans[function.name] = plan
 
     async def read(self, function: Function, data: Data) -> dict[str, Datum]:
@@ -71,8 +75,13 @@ class Inputs:
             for binding in function.inputs
         }
 
-    async def _durable_client(self, _: Data, __: str) -> Datum:
-        return Datum("string", self._client())
+    def _durable_client(self, binding: Binding) -> Read:
+        datum = Datum("string", self._client(binding))
+
+        async def read(_: Data, __: str) -> Datum:
+            return datum
+
+        return read
 
     def _blob(self, binding: Binding) -> Read:
         path = blob_path(binding, self._settings)

@@ -49,6 +49,12 @@ class HubOptions:
     system_key: str | None = None
     retention_days: Mapping[str, float] = field(default_factory=dict)
 
+    def has(self, hub: str | None, connection: str | None) -> bool:
+        """Whether this is the hub and the connection that somebody names, or leaves out."""
+        if hub and hub.lower() != self.hub_name.lower():
+            return False
+        return not connection or connection.lower() in map(str.lower, self.connections)
+
     @classmethod
     def from_host_json(cls, document: Mapping[str, Any], lookup: Lookup) -> "HubOptions":
         """Read the options of a host.json document.

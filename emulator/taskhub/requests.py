@@ -89,12 +89,8 @@ class Request:
 
     def check_hub(self) -> None:
         """Raises: Refused: 404 for another task hub or connection."""
-        options = self.hub.options
-        hub = self.query("taskHub")
-        if hub and hub.lower() != options.hub_name.lower():
-            raise not_found()
         connection = self.query("connection") or self.query("connectionName")
-        if connection and connection.lower() not in map(str.lower, options.connections):
+        if not self.hub.options.has(self.query("taskHub"), connection):
             raise not_found()
 
     async def json_text(self) -> str | None:

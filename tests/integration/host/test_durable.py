@@ -20,11 +20,16 @@ APP = """
     app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
     @app.route(route="start/{name}", methods=["POST"])
-    @app.durable_client_input(client_name="client")
+    @app.durable_client_input(client_name="client", task_hub="myhub", connection_name="Storage")
     async def start(req: func.HttpRequest, client) -> func.HttpResponse:
         given = json.loads(req.get_body() or b"null")
         instance = await client.start_new(req.route_params["name"], None, given)
         return client.create_check_status_response(req, instance)
+
+    @app.route(route="elsewhere")
+    @app.durable_client_input(client_name="client", task_hub="OtherHub")
+    async def elsewhere(req: func.HttpRequest, client) -> func.HttpResponse:
+        return func.HttpResponse("never")
 
     @app.orchestration_trigger(context_name="context")
     def chain(context):
@@ -214,6 +219,14 @@ async def test_unknown_orchestrator_is_an_error_of_its_caller(emulator: Emulator
 
 async def test_activity_in_error_is_left_out(emulator: Emulator) -> None:
     await emulator.logged("The 'inerror' function is in error: Service Bus connection")
+
+
+async def test_client_of_another_task_hub_is_left_out(emulator: Emulator) -> None:
+    await emulator.logged(
+        "The 'elsewhere' function is in error: Its durable client is for task hub 'OtherHub' on "
+        "connection 'Storage'. The emulator has the task hub 'MyHub' of host.json alone."
+    )
+    assert (await emulator.get("/api/elsewhere")).status == 404
 
 
 async def test_app_without_durable_functions_has_no_hub(tmp_path: Path) -> None:

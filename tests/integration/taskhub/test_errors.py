@@ -263,6 +263,7 @@ async def test_lost_worker_is_no_failure(path):
         "", "[]", '{"isDone": true}', '{"isDone": false, "actions": [[{}]]}',
         '{"isDone": true, "actions": [[]]}',
         '{"isDone": false, "schemaVersion": 2, "actions": [[{"actionType": 5, "fireAt": "soon"}]]}',
+        '{"isDone": false, "schemaVersion": 2, "actions": [[{"actionType": 10}]]}',
     ],
 )  # fmt: skip
 async def test_reply_that_is_none_fails_the_instance(path, text):

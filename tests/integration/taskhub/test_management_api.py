@@ -24,6 +24,11 @@ def fails(ctx):
     raise ValueError("no good")
 
 
+def shows_version(ctx):
+    yield ctx.call_activity("Echo", 1)
+    return ctx.version
+
+
 def counter(context):
     if context.operation_name == "add":
         context.set_state(context.get_state(lambda: 0) + int(json.loads(context._input)))
@@ -34,7 +39,7 @@ def counter(context):
 @pytest.fixture
 async def served(path):
     invoker = InProcessInvoker(
-        {each.__name__: each for each in (echoes, waits, fails)},
+        {each.__name__: each for each in (echoes, waits, fails, shows_version)},
         {"Echo": lambda x: x},
         {"counter": counter},
     )
@@ -46,7 +51,7 @@ async def served(path):
 async def ended(served, name="echoes", instance_id="one", **more):
     answer = await served.ask("POST", f"orchestrators/{name}/{instance_id}", **more)
     assert answer.status == 202
-    await served.hub.ended(instance_id)
+    await served.hub.ended(answer.json["id"])
 
 
 async def test_start_answers_with_urls_that_work(served):
@@ -82,6 +87,7 @@ async def test_routes_match_without_case_and_others_are_not_found(served, base):
         ("GET", "nothing"), ("PUT", "instances/one"), ("GET", "orchestrators/echoes"),
         ("POST", "instances/one/dance"), ("POST", "instances"), ("PATCH", "entities/counter/k"),
         ("GET", "instances/one/more/of/it"),
+        ("POST", "instances/one/restartWithOptions"),
     ]:  # fmt: skip
         answer = await served.ask(method, route, base=base)
         assert (answer.status, answer.text) == (404, "")
@@ -103,7 +109,7 @@ async def test_bad_starts(served):
         "Message": "One or more of the arguments submitted is incorrect",
         "ExceptionMessage": "The function 'Nope' doesn't exist, is disabled, or is not an "
         "orchestrator function. Additional info: The following are the known orchestrator "
-        "functions: 'echoes', 'fails', 'waits'.",
+        "functions: 'echoes', 'fails', 'shows_version', 'waits'.",
         "ExceptionType": "System.ArgumentException",
         "StackTrace": None,
     }
@@ -116,6 +122,13 @@ async def test_bad_starts(served):
     assert twice.status == 500
     assert twice.json["Message"] == "Something went wrong while processing your request"
     assert "already exists" in twice.json["ExceptionMessage"]
+
+
+async def test_version_of_a_start(served):
+    await ended(served, "shows_version", "own?version=2.1")
+    assert (await served.ask("GET", "instances/own")).json["output"] == "2.1"
+    await ended(served, "shows_version", "none")
+    assert (await served.ask("GET", "instances/none")).json["output"] == ""
 
 
 async def test_start_that_waits(served):
