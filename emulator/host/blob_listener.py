@@ -79,10 +79,12 @@ class BlobListener:
     async def _begin_some(self) -> bool:
         """Begin with the oldest that are new; False if there are none."""
         free = self._options.max_parallel - len(self._flight)
+        # What ends while this reads may be read as unseen still.
+        busy = set(self._busy)
         unseen = await self._account.receipts.unseen(
-            self._reader, self._path.container, len(self._busy) + free
+            self._reader, self._path.container, len(busy) + free
         )
-        new = [each for each in unseen if (each[0].name, each[0].etag) not in self._busy]
+        new = [each for each in unseen if (each[0].name, each[0].etag) not in busy]
         other = [blob for blob, _ in new if self._path.match(blob.name) is None]
         await self._account.receipts.done(self._reader, other)
         meant = [each for each in new if each[0] not in other]

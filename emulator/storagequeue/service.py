@@ -58,7 +58,7 @@ class QueueService:
                 lambda connection: store.put(connection, queue, given, now_us, expires_us)
             )
         )
-        self._arrivals[queue].set()
+        self._arrived(queue)
 
     async def receive(
         self, queue: str, count: int, hidden_s: float, wait_s: float
@@ -66,9 +66,8 @@ class QueueService:
         """Dequeue what is visible, at most `count`; waits for a first one, at most `wait_s`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        arrival = self._arrivals[queue]
         while True:
-            arrival.clear()
+            arrival = self._arrivals[queue]
             now_us = self._now_us()
             until_us = now_us + int(hidden_s * 1e6)
             found = await self._database.write(
@@ -79,6 +78,10 @@ class QueueService:
             if found or loop.time() >= deadline:
                 return found
             await self._wait(queue, arrival, deadline - loop.time())
+
+    def _arrived(self, queue: str) -> None:
+        """Wake everyone who waits; who looks from now on waits for the next arrival."""
+        self._arrivals.pop(queue, asyncio.Event()).set()
 
     async def _wait(self, queue: str, arrival: asyncio.Event, left_s: float) -> None:
         """Wait for an arrival, or until a hidden message shows."""
@@ -104,7 +107,7 @@ class QueueService:
     async def release(self, message: Message, hidden_s: float = 0.0) -> None:
         """Give a dequeued message back, visible after a time; raises MessageNotFound."""
         await self._show(message, hidden_s, held=False)
-        self._arrivals[message.queue].set()
+        self._arrived(message.queue)
 
     async def move(self, message: Message, queue: str) -> None:
         """Put a dequeued message into another queue instead, in one step.
@@ -117,7 +120,7 @@ class QueueService:
         await self._database.write(
             lambda connection: store.move(connection, message, queue, now_us, expires_us)
         )
-        self._arrivals[queue].set()
+        self._arrived(queue)
 
     async def _show(self, message: Message, hidden_s: float, *, held: bool) -> None:
         visible_us = self._now_us() + int(hidden_s * 1e6)
