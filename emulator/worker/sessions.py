@@ -17,6 +17,7 @@ from the committed EventSent.
 Source: azure-functions-durable 1.7.0, TaskOrchestrationExecutor and DurableOrchestrationContext.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ from .payloads import payload_of
 from .protocol import Frame
 
 Event = dict[str, Any]
+# TaskScheduled, SubOrchestrationInstanceCreated, TimerCreated, EventSent: each has a task's id.
+_SCHEDULING = frozenset({4, 7, 10, 14})
+
+log = logging.getLogger("azure_functions_worker")
 
 
 @dataclass(frozen=True)
@@ -138,8 +143,27 @@ class Session:
         first_new = self._events[-new_events] if new_events else None
         self._executor = _Executor(first_new)
         reply = str(self._executor.execute(self._context, self._events, self._function))
+        self._check_ids(self._events[: len(self._events) - new_events])
         self._after_episode(len(self._events))
         return reply
+
+    def _check_ids(self, committed: Sequence[Any]) -> None:
+        """Say so if the host has numbered more tasks than the library has in its replay.
+
+        From then on results reach the wrong tasks. Azure does not notice.
+        """
+        assert self._executor is not None
+        ids = [e.event_id for e in committed if int(e.event_type) in _SCHEDULING]
+        made, numbered = self._executor.sequence_at_start, max(ids, default=-1) + 1
+        if made < numbered:
+            log.error(
+                "Instance '%s' has scheduled %d tasks, and its replay makes %d. Either its code "
+                "was changed, or it yields a task alone that is in a compound made before: the "
+                "library schedules that task twice.",
+                self._context.instance_id,
+                numbered,
+                made,
+            )
 
     @property
     def can_continue(self) -> bool:

@@ -58,12 +58,13 @@ async def test_random_programs_survive_restarts_of_the_hub(tmp_path: Path, seed:
             assert fits(wanted, results), (wanted, results)
 
 
+@pytest.mark.parametrize("live", [False, True], ids=["replay", "live"])
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_programs_that_failed_complete_after_rewinds(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, live: bool
 ) -> None:
     made, worker = Programs(seed, heals=True), Worker()
-    invoker = an_invoker(worker)
+    invoker = an_invoker(worker, live=live)
     async with running_hub(tmp_path / "hub.db", invoker) as hub:
         started = []
         for _ in range(PROGRAMS):

@@ -137,6 +137,25 @@ def invoker(live):
     )
 
 
+async def test_task_that_is_yielded_before_its_compound_is_scheduled_twice_and_said_so(
+    path, caplog
+):
+    """Azure goes wrong here without a word; this hub goes as wrong, and names the instance."""
+
+    def twice(ctx):
+        one, two = ctx.call_activity("Echo", 1), ctx.call_activity("Echo", 2)
+        both = ctx.task_all([one, two])
+        yield one
+        return (yield both)
+
+    invoker = InProcessInvoker({"twice": twice}, {"Echo": lambda x: x}, live=True, check=False)
+    async with running_hub(path, invoker) as hub:
+        await hub.start("twice", instance_id="astray")
+        await hub.idle()
+        assert invoker.calls["Echo"] == 3
+    assert "Instance 'astray' has scheduled 3 tasks, and its replay makes 2." in caplog.text
+
+
 @pytest.mark.parametrize("body", ["[1]", "7", "true", '"no JSON in it"'])
 async def test_input_of_the_webhook_that_is_no_object_cannot_be_read(path, invoker, body):
     async with running_hub(path, invoker) as hub, serving(hub) as served:
