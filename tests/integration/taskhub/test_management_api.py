@@ -182,7 +182,7 @@ async def test_history_without_outputs_and_inputs(served):
 
 async def test_listing_pages(served):
     for number in range(5):
-        await ended(served, instance_id=f"i{number}")
+        await ended(served, instance_id=f"i{number}", json={"n": number})
     seen, token = [], None
     while True:
         headers = {"x-ms-continuation-token": token} if token else {}
@@ -199,6 +199,9 @@ async def test_listing_pages(served):
     assert (await served.ask("GET", "instances?createdTimeFrom=yesterday")).status == 400
     found = await served.ask("GET", "instances?createdTimeFrom=2020-01-01T00:00:00Z&top=1")
     assert len(found.json) == 1
+    no_inputs = await served.ask("GET", "instances?showInput=false&runtimeStatus=Failed,completed")
+    assert [each["input"] for each in no_inputs.json] == [None] * 5
+    assert (await served.ask("GET", "instances?createdTimeTo=2020-01-01T00:00:00Z")).json == []
 
 
 async def test_events_of_the_webhook_arrive_as_objects(served):
@@ -277,6 +280,8 @@ async def test_entities(served):
     rest = await served.ask("GET", "entities/counter", headers=token)
     assert [each["entityId"]["key"] for each in rest.json] == ["z"]
     assert rest.json[0]["state"] is None
+    later = "entities?lastOperationTimeFrom=2100-01-01T00:00:00Z"
+    assert (await served.ask("GET", later)).json == []
     assert (await served.ask("GET", "instances")).json == []
     listed = await served.ask("GET", "instances?instanceIdPrefix=@counter@z")
     assert [each["instanceId"] for each in listed.json] == ["@counter@z"]

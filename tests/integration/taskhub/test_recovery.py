@@ -25,6 +25,16 @@ def waits(ctx):
     return (yield ctx.wait_for_external_event("Go"))
 
 
+def adds_on_and_on(ctx):
+    total = 0
+    for _ in range(ctx.get_input()):
+        total = yield ctx.call_activity("Add", total)
+    yield ctx.wait_for_external_event("Go")
+    for _ in range(ctx.get_input()):
+        total = yield ctx.call_activity("Add", total)
+    return total
+
+
 def sleeps(ctx):
     yield ctx.create_timer(ctx.current_utc_datetime + timedelta(hours=1))
     return "woken"
@@ -40,7 +50,7 @@ def has_children(ctx):
 
 
 def an_invoker(add=lambda x: x + 1, **more):
-    functions = [adds, waits, sleeps, fans_out, has_children]
+    functions = [adds, waits, adds_on_and_on, sleeps, fans_out, has_children]
     return InProcessInvoker({each.__name__: each for each in functions}, {"Add": add}, **more)
 
 
@@ -112,6 +122,21 @@ async def test_fan_out_of_a_thousand(path):
     async with running_hub(path, invoker) as hub:
         assert await hub.run("fans_out", 1000) == sum(range(1, 1001))
         assert invoker.calls["Add"] == 1000
+
+
+async def test_history_of_a_thousand_events_is_taken_up_again(path):
+    invoker = an_invoker(live=True)
+    async with running_hub(path, invoker) as hub:
+        one = await hub.start("adds_on_and_on", 150)
+        await hub.until(lambda: invoker.calls["Add"] == 150)
+        await hub.idle()
+    # Nothing is left of the generator: all of its history is replayed.
+    invoker = an_invoker(live=True)
+    async with running_hub(path, invoker) as hub:
+        await hub.hub.client.raise_event(one, "Go", "1")
+        assert await hub.output(one) == 300
+        assert len(await hub.history(one)) > 900
+    assert invoker.calls["Add"] == 150
 
 
 async def test_fifty_children(path):
