@@ -1,7 +1,8 @@
 """`/admin`: what the host is, which functions it has, and running one by hand.
 
 Source: the host's admin API. Keys are managed here when `--enableAuth` is given. Left out on
-purpose and answered with 404: extensions, VFS, drain and restart, which only deployment needs.
+purpose and answered with 404: extensions, VFS, drain, state and processes, which only deployment
+needs.
 """
 
 import asyncio
@@ -24,12 +25,17 @@ VERSION = "4.1037.0.23568"
 
 @dataclass
 class HostState:
-    """What the host says of itself; `state` is one of the host's own words."""
+    """What the host says of itself; `state` is one of the host's own words.
+
+    Attributes:
+        restart: stops the host, and starts it with the app and its files as they are by then.
+    """
 
     instance_id: str
     state: str = "Starting"
     errors: tuple[str, ...] = ()
     started_s: float = 0.0
+    restart: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -40,6 +46,7 @@ class AdminApi:
         manual: makes the invocation of a function from the `input` text.
         run: runs an invocation in the background.
         keys: None when keys are not checked.
+        config: host.json, with what settings override in it.
     """
 
     host: HostState
@@ -49,6 +56,7 @@ class AdminApi:
     manual: Callable[[Function, str], Request]
     run: Callable[[Request], None]
     keys: Callable[[], Keys | None]
+    config: Mapping[str, Any]
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to mount on the host."""
@@ -57,6 +65,11 @@ class AdminApi:
             web.get("/admin/host/ping", self.ping),
             web.post("/admin/host/ping", self.ping),
             web.get("/admin/host/status", guarded(self.status)),
+            web.get("/admin/host/config", guarded(self.show_config)),
+            web.post("/admin/host/restart", guarded(self.restart)),
+            web.post("/admin/host/synctriggers", guarded(self.sync_triggers)),
+            web.get("/admin/warmup", guarded(self.ping)),
+            web.post("/admin/warmup", guarded(self.ping)),
             web.get("/admin/functions", guarded(self.list_functions)),
             web.get("/admin/functions/{name}", guarded(self.show_function)),
             web.get("/admin/functions/{name}/status", guarded(self.function_status)),
@@ -108,6 +121,18 @@ class AdminApi:
         if self.host.errors:
             body["errors"] = list(self.host.errors)
         return web.json_response(body)
+
+    async def show_config(self, _: web.Request) -> web.Response:
+        return web.json_response(dict(self.config))
+
+    async def restart(self, _: web.Request) -> web.Response:
+        # The answer goes out first: the stop waits for requests that are let in.
+        asyncio.get_running_loop().call_soon(self.host.restart)
+        return web.Response(status=202)
+
+    async def sync_triggers(self, _: web.Request) -> web.Response:
+        # There is no scale controller that would have to be told.
+        return web.json_response({"status": "success"})
 
     async def list_functions(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -58,6 +58,7 @@ class GatewayPart:
         self._clock = clock
         self._faults = faults
         self._running: RunningGateway | None = None
+        self._call_lines: _CallLines | None = None
 
     async def start(self, door: Door, host_url: str, cosmos_url: str) -> None:
         """Serve on a bound door.
@@ -79,7 +80,8 @@ class GatewayPart:
         )
         if options.verbose:
             _CALLS.setLevel(logging.INFO)
-            _CALLS.addHandler(_CallLines(self._log))
+            self._call_lines = _CallLines(self._log)
+            _CALLS.addHandler(self._call_lines)
         try:
             self._running = await start_gateway(
                 wanted, self._clock, self._faults, listener=door.socket
@@ -94,6 +96,8 @@ class GatewayPart:
         """Take no new calls, end those under way."""
         if self._running is not None:
             await self._running.stop()
+        if self._call_lines is not None:
+            _CALLS.removeHandler(self._call_lines)
 
     def lines(self) -> list[str]:
         """What a person is told: where it is, where the keys are, how to call it."""

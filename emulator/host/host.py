@@ -90,6 +90,7 @@ class Host:
         self._invocations: Invocations | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._stop_by = 0.0
+        self._bridge = BridgeHandler(log)
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -102,7 +103,7 @@ class Host:
         Raises:
             StartError, StorageError: it cannot start; call `stop` all the same.
         """
-        logging.getLogger().addHandler(BridgeHandler(self._log))
+        logging.getLogger().addHandler(self._bridge)
         configuration = self._configuration
         options = configuration.options
         if options.enable_auth:
@@ -204,6 +205,7 @@ class Host:
             manual=lambda function, text: manual_request(function, text, self._clock.now()),
             run=self._run_later,
             keys=lambda: self._keys,
+            config=self._configuration.host_json.document,
         )
         return [
             *admin.routes(),
@@ -302,6 +304,7 @@ class Host:
         for door in self._doors.values():
             await door.close()
         await self._storage.stop()
+        logging.getLogger().removeHandler(self._bridge)
 
     async def _finish(self) -> None:
         stops = [listener.stop() for listener in self._assembly.listeners]

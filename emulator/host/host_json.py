@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.host.comments import strip_comments
 from emulator.host.durations import parse_time_span
 from emulator.host.errors import SettingsError
 from emulator.host.log import LEVELS
@@ -110,33 +111,6 @@ def read_host_json(path: Path, settings: Settings) -> HostJson:
             'It must say "version": "2.0".'
         )
     return _typed(_Reader(document))
-
-
-def strip_comments(text: str) -> str:
-    """JSON text with `//` and `/* */` comments blanked; strings are left alone."""
-    out: list[str] = []
-    index, end = 0, len(text)
-    while index < end:
-        char = text[index]
-        if char == '"':
-            stop = index + 1
-            while stop < end and text[stop] != '"':
-                stop += 2 if text[stop] == "\\" else 1
-            out.append(text[index : stop + 1])
-            index = stop + 1
-        elif text.startswith("//", index):
-            stop = text.find("\n", index)
-            index = end if stop < 0 else stop
-        elif text.startswith("/*", index):
-            stop = text.find("*/", index + 2)
-            if stop < 0:
-                raise ValueError("a comment is not closed")
-            out.append(" ")
-            index = stop + 2
-        else:
-            out.append(char)
-            index += 1
-    return "".join(out)
 
 
 def _override(document: dict[str, Any], path: list[str], value: str) -> None:

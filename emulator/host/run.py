@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from emulator.blob import ACCOUNT
 from emulator.clock import SteppedClock
@@ -43,18 +45,22 @@ def run(options: Options) -> int:
     Raises:
         StartError, StorageError: it cannot start; the text is one line.
     """
+    following: Options | None = options
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(options))
+            while following is not None:
+                following = asyncio.run(_serve(following))
     except UsageError as error:
         raise StartError(str(error)) from error
     return 0
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options) -> Options | None:
+    """Serve until it is told to stop; returns what to start again with, or None to end."""
     clock = SteppedClock()
     log = Log(clock, verbose=options.verbose, quiet=options.quiet)
     stop = _on_signals(log)
+    again = asyncio.Event()
     faults = read_faults(options)
     file = read_file_settings(options)
     doors: list[Door] = []
@@ -76,17 +82,36 @@ async def _serve(options: Options) -> None:
                 server_context, folder.subfolder("certificates")
             )
         host = Host(configuration, by_name, log, clock=clock, faults=faults, identity=identity)
+        host.state.restart = lambda: _tell_to_restart(log, stop, again)
         try:
             if await _start_unless_stopped(host, stop):
                 _announce(host, configuration, by_name, log)
                 await stop.wait()
+            # While the doors are open: they know their ports.
+            following = _same_again(options, by_name) if again.is_set() else None
         finally:
             await host.stop()
+        return following
     finally:
         await close_all(doors)
         log.close()
         if folder is not None:
             folder.release()
+
+
+def _tell_to_restart(console: Log, stop: asyncio.Event, again: asyncio.Event) -> None:
+    console.info("Host restart requested: application is shutting down.", "Function.Host")
+    again.set()
+    stop.set()
+
+
+def _same_again(options: Options, doors: Mapping[str, Door]) -> Options:
+    """The options of a restart: the ports that were found, and no end for an app in the making."""
+    ports: dict[str, Any] = {
+        f"{name.replace('-', '_')}_port": door.port for name, door in doors.items()
+    }
+    ports["port"] = ports.pop("host_port")
+    return replace(options, keep_going=True, **ports)
 
 
 async def _start_unless_stopped(host: Host, stop: asyncio.Event) -> bool:

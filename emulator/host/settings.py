@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.host.comments import strip_comments
 from emulator.host.errors import FunctionInError, SettingsError
 
 _LOOPBACK = re.compile(
@@ -54,7 +55,7 @@ def read_local_settings(path: Path) -> LocalSettings:
         SettingsError: it cannot be read, is encrypted, or holds what settings cannot be.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(strip_comments(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     if not isinstance(document, dict):

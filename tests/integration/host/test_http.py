@@ -241,6 +241,20 @@ async def test_admin_tells_state_and_functions(emulator: Emulator) -> None:
     assert (await emulator.get("/admin/functions/nope")).status == 404
 
 
+async def test_admin_tells_the_configuration_and_takes_what_deployment_asks(
+    emulator: Emulator,
+) -> None:
+    config = (await emulator.get("/admin/host/config")).json()
+    assert config["extensions"]["http"]["customHeaders"] == {"X-Custom": "always"}
+    synced = await emulator.post("/admin/host/synctriggers")
+    assert (synced.status, synced.json()) == (200, {"status": "success"})
+    for method in ("GET", "POST"):
+        assert (await emulator.ask(method, "/admin/warmup")).status == 200
+        assert (await emulator.ask(method, "/admin/host/ping")).status == 200
+    for path in ("drain", "resume", "nonsense"):
+        assert (await emulator.post(f"/admin/host/{path}")).status == 404
+
+
 async def test_function_is_run_by_hand(emulator: Emulator) -> None:
     answer = await emulator.post("/admin/functions/yearly", json={"input": ""})
     assert answer.status == 202

@@ -1,6 +1,7 @@
 """How the emulator starts, refuses to start, and stops: exit codes and one-line errors."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -11,9 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.support.emulator import running, until, write_app
+from tests.support.emulator import Emulator, running, until, write_app
 
 APP = """
     import azure.functions as func
@@ -294,6 +296,32 @@ async def test_keep_going_serves_without_functions(app: Path, tmp_path: Path) ->
     async with running(app, tmp_path / "data", arguments=["--keep-going"]) as host:
         assert (await host.get("/api/ping")).status == 404
         assert "ZeroDivisionError" in (await host.get("/admin/host/status")).json()["errors"][0]
+
+
+async def test_restart_by_admin_takes_the_app_as_it_is_by_then(app: Path, tmp_path: Path) -> None:
+    source = (app / "function_app.py").read_text()
+
+    async def answers(host: Emulator, text: str) -> None:
+        async def answered() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                return (await host.get("/api/ping")).text == text
+            return False
+
+        await until(answered, f"the app answers {text!r}")
+
+    async with running(app, tmp_path / "data") as host:
+        (app / "function_app.py").write_text(source.replace("pong", "changed"))
+        assert (await host.post("/admin/host/restart")).status == 202
+        await answers(host, "changed")
+        (app / "function_app.py").write_text("def broken(:")
+        assert (await host.post("/admin/host/restart")).status == 202
+        # An app in the making does not end the host, and the next restart may find it whole.
+        await host.logged("SyntaxError: invalid syntax")
+        await answers(host, "")
+        (app / "function_app.py").write_text(source)
+        assert (await host.post("/admin/host/restart")).status == 202
+        await answers(host, "pong")
+        assert host.process.running
 
 
 def test_interpreter_that_cannot_be_started_is_named(app: Path) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from emulator.host.comments import strip_comments
 from emulator.host.durations import parse_time_span
 from emulator.host.errors import SettingsError
-from emulator.host.host_json import HostJson, read_host_json, strip_comments
+from emulator.host.host_json import HostJson, read_host_json
 from emulator.host.settings import LocalSettings, Settings
 
 

@@ -28,6 +28,14 @@ def test_values_become_text(tmp_path: Path) -> None:
     assert found.warnings == ()
 
 
+def test_comments_are_tolerated(tmp_path: Path) -> None:
+    document = """// mine
+    {"IsEncrypted": false, /* two
+    lines */ "Values": {"URL": "http://not/a/comment"} // the end
+    }"""
+    assert read(tmp_path, document).values == {"URL": "http://not/a/comment"}
+
+
 def test_absent_is_encrypted_is_read_as_plain_text_with_a_warning(tmp_path: Path) -> None:
     found = read(tmp_path, {"Values": {"A": "x"}})
     assert found.values == {"A": "x"}
