@@ -162,7 +162,6 @@ class Database:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=2000")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-8192")
         connection.execute("PRAGMA foreign_keys=ON")
         self.configure_connection(connection)
         return connection
