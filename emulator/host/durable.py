@@ -111,6 +111,9 @@ class LoggedWorker:
         with self._lines(episode.function, episode.instance_id) as lines:
             reply = await self._worker.run_orchestrator(episode)
             lines.end(isinstance(reply, EpisodeReply))
+        if isinstance(reply, EpisodeFailed):
+            error = f"Orchestrator function '{episode.function}' failed: {reply.message}"
+            log_failure(self._log, episode.function, error, reply.trace)
         return reply
 
     async def run_activity(self, call: ActivityCall) -> ActivityOutcome:

@@ -53,6 +53,11 @@ APP = """
         return (yield context.call_activity("die_once", context.get_input()))
 
     @app.orchestration_trigger(context_name="context")
+    def stumbles(context):
+        yield context.call_activity("give_back", 1)
+        raise ValueError("over its own feet")
+
+    @app.orchestration_trigger(context_name="context")
     def echo(context):
         event = yield context.wait_for_external_event("Go")
         return (yield context.call_activity("give_back", [context.get_input(), event]))
@@ -211,6 +216,10 @@ async def test_invocations_of_durable_functions_are_logged(emulator: Emulator) -
     await outcome(emulator, "chain", {"id": "e2"})
     await emulator.logged("Executing 'Functions.chain' (Reason='(null)', Id=")
     await emulator.logged("Executed 'Functions.announce' (Succeeded, Id=")
+    await outcome(emulator, "stumbles")
+    await emulator.logged("Executed 'Functions.stumbles' (Failed, Id=")
+    await emulator.logged("Orchestrator function 'stumbles' failed: over its own feet")
+    await emulator.logged('raise ValueError("over its own feet")')
 
 
 async def test_unknown_orchestrator_is_an_error_of_its_caller(emulator: Emulator) -> None:
