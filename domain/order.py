@@ -25,6 +25,9 @@ MAX_QUANTITY = 1_000_000_000
 MAX_PRICE = Decimal(1_000_000_000_000)
 # The store keeps numbers as doubles: a whole number beyond this comes back as another one.
 MAX_EXACT_INTEGER = 2**53 - 1
+# So that the faults of an order fit into one item with it, whatever its sender made of it.
+MAX_FAULTS = 1000
+_MAX_FIELD = 200
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
@@ -78,7 +81,7 @@ def parse_order(raw: object) -> tuple[Order | None, tuple[Fault, ...]]:
     """The order, or None and every fault that was found."""
     if not isinstance(raw, dict):
         return None, (Fault("", "wrong_type", "An order is a JSON object."),)
-    found = _Faults()
+    found = _Faults([])
     if not is_usable_id(raw.get("id")):
         found.add("id", "invalid_id", "1 to 100 of A-Z a-z 0-9 . _ -, first a letter or a digit.")
     customer = _text(raw, "customerId", found)
@@ -89,7 +92,7 @@ def parse_order(raw: object) -> tuple[Order | None, tuple[Fault, ...]]:
     extra = {name: value for name, value in raw.items() if name not in KNOWN_FIELDS}
     _check_numbers(extra, found)
     if found.all or ordered_at is None:
-        return None, tuple(found.all)
+        return None, found.told()
     order = Order(raw["id"], customer, currency, country, ordered_at, lines, extra)
     return order, ()
 
@@ -120,9 +123,12 @@ def parse_instant(value: object) -> datetime | None:
     if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
         return None
     try:
-        return datetime.fromisoformat(value.upper())
-    except ValueError:
+        instant = datetime.fromisoformat(value.upper())
+        # Its offset may lead beyond the years there are.
+        instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
+    return instant
 
 
 def parse_decimal(value: object) -> Decimal | None:
@@ -143,12 +149,21 @@ def parse_decimal(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+@dataclass
 class _Faults:
-    def __init__(self) -> None:
-        self.all: list[Fault] = []
+    """What was found; no more than can be kept with the order."""
+
+    all: list[Fault]
 
     def add(self, where: str, code: str, message: str) -> None:
-        self.all.append(Fault(where, code, message))
+        if len(self.all) <= MAX_FAULTS:
+            self.all.append(Fault(where, code, message))
+
+    def told(self) -> tuple[Fault, ...]:
+        if len(self.all) <= MAX_FAULTS:
+            return tuple(self.all)
+        more = Fault("", "too_many_faults", f"There are more; these are the first {MAX_FAULTS}.")
+        return (*self.all[:MAX_FAULTS], more)
 
 
 def _text(raw: Mapping[str, Any], name: str, found: _Faults, where: str = "") -> str:
@@ -267,10 +282,11 @@ def _price(value: object, where: str, found: _Faults) -> Decimal:
 
 def _check_numbers(value: object, found: _Faults, where: str = "") -> None:
     """Adds a fault for each whole number that the store could not give back unchanged."""
+    where = where[:_MAX_FIELD]
     if isinstance(value, dict):
         for name, inner in value.items():
             prefix = where if where.endswith(".") or not where else where + "."
-            _check_numbers(inner, found, f"{prefix}{name}")
+            _check_numbers(inner, found, f"{prefix}{name[:_MAX_FIELD]}")
     elif isinstance(value, list):
         for n, inner in enumerate(value):
             _check_numbers(inner, found, f"{where}[{n}]")

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import azure.functions as func
 
 from domain.errors import StepError
-from domain.jsontext import encode
+from domain.jsontext import NotJson, decode, encode
 from domain.problem import CONTENT_TYPE, Problem
 
 _log = logging.getLogger("orders.http")
@@ -141,6 +141,35 @@ def prefers_minimal(request: func.HttpRequest) -> bool:
     """Whether the caller wants no body (`Prefer: return=minimal`, RFC 7240)."""
     wishes = (request.headers.get("Prefer") or "").split(",")
     return any(wish.split(";")[0].strip().lower() == "return=minimal" for wish in wishes)
+
+
+def read_json(request: func.HttpRequest) -> Any:
+    """The body.
+
+    Raises:
+        Refused: it is not JSON, or packed.
+    """
+    coding = request.headers.get("Content-Encoding") or "identity"
+    if coding.strip().lower() != "identity":
+        detail = "Send the body as it is, without Content-Encoding."
+        raise Refused(Problem("media-type", detail), {"Accept-Encoding": "identity"})
+    try:
+        return decode(request.get_body())
+    except NotJson as error:
+        raise Refused(Problem("malformed", f"The body is not JSON: {error}.")) from None
+
+
+def limit_of(request: func.HttpRequest, default: int, most: int) -> int:
+    """The parameter `limit`.
+
+    Raises:
+        Refused: it is no whole number from 1 to `most`.
+    """
+    text = request.params.get("limit", str(default))
+    # No more digits than count: Python refuses to read thousands of them.
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= most:
+        raise Refused(Problem("invalid-parameter", f"limit: a whole number from 1 to {most}."))
+    return int(text[:9])
 
 
 def wait_s(request: func.HttpRequest) -> int:

@@ -4,9 +4,8 @@ import azure.functions as func
 
 from activities.dead_letters import MAX_LOOK, look, send_back
 from domain.dead_letters import InvalidSelection, read_selection
-from domain.jsontext import NotJson, decode
 from domain.problem import Problem
-from triggers._http import Refused, answered, json_response
+from triggers._http import Refused, answered, json_response, limit_of, read_json
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 100
@@ -16,11 +15,7 @@ async def list_dead_letters(request: func.HttpRequest, context: func.Context) ->
     """200 with a list, oldest first, or a problem (400, 503)."""
 
     async def answer() -> func.HttpResponse:
-        text = request.params.get("limit", str(_DEFAULT_LIMIT))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MAX_LIMIT):
-            detail = f"limit is a whole number from 1 to {_MAX_LIMIT}."
-            raise Refused(Problem("invalid-parameter", detail))
-        letters = await look(int(text))
+        letters = await look(limit_of(request, _DEFAULT_LIMIT, _MAX_LIMIT))
         return json_response(
             [letter.to_dict() for letter in letters], 200, {"Cache-Control": "no-store"}
         )
@@ -35,9 +30,7 @@ async def resubmit_dead_letters(
 
     async def answer() -> func.HttpResponse:
         try:
-            selection = read_selection(decode(request.get_body()))
-        except NotJson as error:
-            raise Refused(Problem("malformed", f"The body is not JSON: {error}.")) from None
+            selection = read_selection(read_json(request))
         except InvalidSelection as error:
             told = [{"field": error.field, "code": "invalid", "message": str(error)}]
             raise Refused(Problem("malformed", str(error), told)) from None

@@ -16,7 +16,7 @@ from domain.paging import (
     place_after,
 )
 from domain.problem import Problem
-from triggers._http import Refused, answered, link, order_links, tagged_response
+from triggers._http import Refused, answered, limit_of, link, order_links, tagged_response
 
 # An order has an item once it is processed or rejected.
 _STATUSES = tuple(TYPES)
@@ -26,7 +26,8 @@ async def fetch_orders(request: func.HttpRequest, context: func.Context) -> func
     """200 with the latest orders first, 304, or a problem (400, 503)."""
 
     async def answer() -> func.HttpResponse:
-        limit, statuses, after = _limit(request), _statuses(request), _after(request)
+        limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
+        statuses, after = _statuses(request), _after(request)
         # One more than asked for tells whether there is another page.
         items = await latest_orders(limit + 1, statuses, after)
         page = items[:limit]
@@ -52,13 +53,6 @@ async def get_order(request: func.HttpRequest, context: func.Context) -> func.Ht
         return tagged_response(request, shown(item))
 
     return await answered(request, context, answer)
-
-
-def _limit(request: func.HttpRequest) -> int:
-    text = request.params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise Refused(Problem("invalid-parameter", f"limit: a whole number from 1 to {MAX_LIMIT}."))
-    return int(text[:9])
 
 
 def _statuses(request: func.HttpRequest) -> list[str]:

@@ -11,7 +11,6 @@ import azure.functions as func
 from activities.keep_results import kept_results
 from domain import keys
 from domain.errors import StepError
-from domain.jsontext import NotJson, decode
 from domain.order import is_usable_id
 from domain.payloads import PROCESS_ORDER, REPLAY_FAILED, FailedOrder, ReplayFailedInput
 from domain.problem import Problem
@@ -35,6 +34,7 @@ from triggers._http import (
     batch_links,
     json_response,
     order_links,
+    read_json,
 )
 from triggers._hub import DurableClient, Hub, refused
 
@@ -139,9 +139,7 @@ async def _kept(run: InstanceView) -> dict[str, Any] | None:
 
 def _read(parse: Any, request: func.HttpRequest) -> Any:
     try:
-        return parse(decode(request.get_body()))
-    except NotJson as error:
-        raise Refused(Problem("malformed", f"The body is not JSON: {error}.")) from None
+        return parse(read_json(request))
     except InvalidReplay as error:
         told = [{"field": error.field, "code": "invalid", "message": str(error)}]
         detail = f"{error.field}: {error}" if error.field else str(error)

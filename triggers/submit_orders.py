@@ -14,7 +14,7 @@ import azure.functions as func
 from activities.orders import find_order, leave_receipt
 from domain import keys
 from domain.batches import content_digest
-from domain.jsontext import NotJson, decode, encode
+from domain.jsontext import encode
 from domain.messages import MAX_BODY_BYTES, OrderBatch, SingleOrder, Unusable, classify
 from domain.order import digest, is_usable_id
 from domain.problem import Problem
@@ -28,9 +28,13 @@ from triggers._http import (
     json_response,
     order_links,
     prefers_minimal,
+    read_json,
 )
 from triggers._hub import DurableClient, Hub
 from triggers._starts import start_after
+
+# What an answer tells of, so that it is no larger than what was sent.
+_MAX_ERRORS = 100
 
 
 async def submit_orders(
@@ -55,10 +59,7 @@ def _read(request: func.HttpRequest) -> SingleOrder | OrderBatch:
     media_type = content_type.split(";")[0].strip()
     if media_type not in {"application/json", "text/json"} and not media_type.endswith("+json"):
         raise Refused(Problem("media-type", f"Send application/json, not '{media_type[:100]}'."))
-    try:
-        found = classify(decode(request.get_body()))
-    except NotJson as error:
-        raise Refused(Problem("malformed", f"The body is not JSON: {error}.")) from None
+    found = classify(read_json(request))
     if isinstance(found, OrderBatch):
         _check_entries(found)
         return found
@@ -81,7 +82,9 @@ def _check_entries(batch: OrderBatch) -> None:
     ]
     if errors:
         detail = f"{len(errors)} of {len(batch.entries)} entries have no usable id."
-        raise Refused(Problem("malformed", detail, errors))
+        if len(errors) > _MAX_ERRORS:
+            detail += f" These are the first {_MAX_ERRORS}."
+        raise Refused(Problem("malformed", detail, errors[:_MAX_ERRORS]))
 
 
 async def _submit_order(

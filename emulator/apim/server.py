@@ -47,7 +47,7 @@ def create_app(gateway: Gateway, more: Iterable[web.RouteDef] = ()) -> web.Appli
     app = web.Application(middlewares=[_known_host(gateway)], client_max_size=0)
     app.add_routes([*management_routes(gateway), *more])
     handler = _Calls(gateway)
-    app.router.add_route("*", "/{path:.*}", handler.handle)
+    app.router.add_route("*", r"/{path:[\s\S]*}", handler.handle)
     return app
 
 

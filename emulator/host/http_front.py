@@ -104,7 +104,7 @@ class HttpFront:
         app = web.Application(middlewares=[self._manners], client_max_size=self._options.body_limit)
         app.add_routes(list(built_in))
         app.router.add_route("*", "/", self._home)
-        app.router.add_route("*", "/{path:.*}", self._function)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._function)
         app.on_response_prepare.append(self._add_headers)
         return app
 

@@ -209,6 +209,9 @@ async def _dead_letters(caller: Caller) -> None:
     assert letters[0]["refusal"]["code"] == "not_json"
     assert (await caller.call("ListDeadLetters", query="?limit=none")).status == 400
     assert (await caller.call("ResubmitDeadLetters", json={})).status == 400
+    packed = {"headers": {"Content-Encoding": "gzip"}, "data": b"{}"}
+    for operation in ("ReplayOrder", "ReplayFailedOrders", "ResubmitDeadLetters"):
+        assert (await caller.call(operation, id="FAIL-1", **packed)).status == 415
     sent = await caller.call("ResubmitDeadLetters", json={"all": True})
     assert (await sent.json())["resubmitted"] == 1
 

@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -56,6 +58,34 @@ def _final(client: httpx.Client, place: str) -> str | None:
             return None
         if answer.status_code != 202 or time.monotonic() > deadline:
             return f"{answer.status_code} {answer.text}"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that no client library would let pass."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+def exchange(base: str, sent: Sent) -> tuple[int, dict[str, str], bytes]:
+    """Send a request with its path as it is; status, headers by lower-case name, and body."""
+    url = urlsplit(base)
+    connection = HTTPConnection(url.hostname or "", url.port, timeout=30)
+    try:
+        connection.putrequest(sent.method, url.path + sent.path, skip_accept_encoding=True)
+        for name, value in sent.headers.items():
+            connection.putheader(name, value.encode("latin-1"))
+        if sent.body is not None:
+            connection.putheader("Content-Length", str(len(sent.body)))
+        connection.endheaders(sent.body)
+        answer = connection.getresponse()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, headers, answer.read()
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.order import (
+    MAX_FAULTS,
     MAX_LINES,
     canonical,
     digest,
@@ -195,3 +196,22 @@ def test_instants_need_an_offset() -> None:
     assert parse_instant("2026-11-20T09:30:00Z") == parse_instant("2026-11-20T10:30:00+01:00")
     assert parse_instant("2026-11-20T09:30:00") is None
     assert parse_instant("2026-11-20T09:30:00+25:00") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01", "0000-01-01T00:00:00Z"]
+)
+def test_a_time_beyond_the_calendar_is_a_fault_and_not_an_error(text: str) -> None:
+    order, faults = parse_order(an_order(orderedAt=text))
+    assert order is None
+    assert [(fault.field, fault.code) for fault in faults] == [("orderedAt", "invalid_time")]
+    assert digest(an_order(orderedAt=text)) != digest(an_order())
+
+
+def test_faults_without_number_are_told_in_bounds() -> None:
+    many = {"x" * 100_000: [2**60] * 10_000}
+    order, faults = parse_order(an_order(**many, id="?"))
+    assert order is None
+    assert (faults[0].field, faults[-1].code) == ("id", "too_many_faults")
+    assert len(faults) == MAX_FAULTS + 1
+    assert sum(len(str(fault.to_dict())) for fault in faults) < 500_000
