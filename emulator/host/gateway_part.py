@@ -4,19 +4,17 @@ The identity provider shares its port. What another program needs to call the AP
 the keys (`apim/gateway.json` in the data folder; places, no keys).
 """
 
-import json
 import logging
 import os
 import sys
-from pathlib import Path
 
 from emulator.apim import DefinitionError
 from emulator.clock import Clock
-from emulator.config import Options
 from emulator.faults import Faults
 from emulator.gateway import GatewayOptions, RunningGateway, start_gateway
 from emulator.host.configuration import Configuration
 from emulator.host.doors import Door
+from emulator.host.entities_file import entities_path
 from emulator.host.errors import StartError
 from emulator.host.log import Log
 from emulator.private_files import write_json
@@ -34,19 +32,6 @@ class _CallLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO:
             self._log.info(self.format(record), "Host.Gateway")
-
-
-def entities_path(options: Options) -> Path:
-    """The entities file; what it names is relative to its folder."""
-    return options.entities or options.script_root / "infra" / "entities.json"
-
-
-def wants_gateway(options: Options) -> bool:
-    """Whether the entities file describes APIs. One that cannot be read is refused later."""
-    try:
-        return "apiManagement" in json.loads(entities_path(options).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 class GatewayPart:

@@ -20,6 +20,7 @@ from emulator.host.clock_api import routes as clock_routes
 from emulator.host.configuration import Configuration
 from emulator.host.doors import Door, open_door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
+from emulator.host.entities_file import entities_path, workflow_files
 from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
@@ -30,9 +31,9 @@ from emulator.host.functions import (
     unknown_names,
     uses_blobs,
 )
-from emulator.host.gateway_part import GatewayPart, entities_path
+from emulator.host.gateway_part import GatewayPart
 from emulator.host.http_front import HttpFront, host_id
-from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
+from emulator.host.ingestion_part import IngestionPart, parameter_values
 from emulator.host.inputs import Inputs
 from emulator.host.invocations import Invocations, Request
 from emulator.host.keys import Keys
@@ -45,8 +46,8 @@ from emulator.host.seed import put_seed, read_seed
 from emulator.host.services import Services
 from emulator.host.storage import Storage
 from emulator.host.storage_account import StorageAccount
-from emulator.host.worker_log import BridgeHandler, app_line
-from emulator.host.worker_model import FunctionMetadata, WorkerOptions
+from emulator.host.worker_log import BridgeHandler
+from emulator.host.worker_model import FunctionMetadata
 from emulator.host.worker_process import WorkerProcess
 from emulator.identity import Identity
 
@@ -60,6 +61,7 @@ class Host:
     Args:
         doors: the bound ports by name: host, cosmos, servicebus; cosmos-tls, gateway and blob where
             they are wanted. `blob` is added for an app that turns out to have blob bindings.
+        worker: begun, and loading the app already.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Host:
         configuration: Configuration,
         doors: dict[str, Door],
         log: Log,
+        worker: WorkerProcess,
         *,
         clock: SteppedClock,
         faults: Faults,
@@ -85,7 +88,7 @@ class Host:
         self.gateway = GatewayPart(configuration, log, clock, faults)
         self._ingestion: IngestionPart | None = None
         self._keys: Keys | None = None
-        self._worker: WorkerProcess | None = None
+        self._worker = worker
         self._durable: DurablePart | None = None
         self._invocations: Invocations | None = None
         self._background: set[asyncio.Task[Any]] = set()
@@ -117,11 +120,8 @@ class Host:
         )
         inputs = Inputs(services, configuration.settings, self._clock, durable.client_binding)
         outputs = Outputs(services, configuration.settings, self._clock, self._log)
-        worker = self._worker = WorkerProcess(
-            WorkerOptions(function_timeout_s=configuration.host_json.function_timeout_s),
-            on_log=lambda line: app_line(self._log, line),
-            bindings=HostBindings(self.functions_by_name, inputs, outputs),
-        )
+        worker = self._worker
+        worker.bindings = HostBindings(self.functions_by_name, inputs, outputs)
         self._invocations = Invocations(worker, inputs.read, outputs.send, self._log)
         await self._serve(services, durable.prepare(LoggedWorker(worker, self._log)))
         loaded = await load_app(worker, configuration, self._log, self.state)
@@ -249,7 +249,6 @@ class Host:
     async def _begin(self, loaded: list[FunctionMetadata], assembler: Assembler) -> None:
         """Let everything run that can."""
         configuration, worker = self._configuration, self._worker
-        assert worker is not None
         assert self._invocations is not None
         assert self._durable is not None
         assembly = self._assembly = await assembler.assemble(
@@ -299,8 +298,7 @@ class Host:
         await self._within(self._finish(), "what is in flight")
         if self._durable is not None:
             await self._within(self._durable.stop(), "the task hub")
-        if self._worker is not None:
-            await self._worker.stop()
+        await self._worker.stop()
         for door in self._doors.values():
             await door.close()
         await self._storage.stop()

@@ -29,11 +29,6 @@ _FILES = "inputfiles"
 _CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 
 
-def workflow_files(infra: Path) -> list[Path]:
-    """The workflows beside an entities file; none of them means that no files are taken in."""
-    return sorted((infra / "workflows").glob("*.json"))
-
-
 def parameter_values(database: str, container: str) -> dict[str, str]:
     """What `infra/app/logicapp.bicep` gives the workflow, with local names."""
     return {

@@ -1,6 +1,6 @@
 """Starts the emulator, serves until it is told to stop, and stops it.
 
-Order of the start: configuration, ports, data folder, files, services, worker, task hub, listeners,
+Order of the start: configuration, ports, data folder, worker, files, services, task hub, listeners,
 banner. Everything that can be wrong with what the user wrote is found before the first listener
 takes a message. Order of the stop: no new work, what is in flight within ten seconds, worker, hub,
 files. A second signal ends the process at once, which loses nothing that was acknowledged.
@@ -8,20 +8,16 @@ files. A second signal ends the process at once, which loses nothing that was ac
 
 import asyncio
 import contextlib
-import gc
-import json
+import importlib
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from emulator.blob import ACCOUNT
 from emulator.clock import SteppedClock
 from emulator.config import Options, UsageError
-from emulator.cosmos.tls import server_context
-from emulator.host.banner import VERBOSE_HINT, VERSION_BLOCK, error_lines, function_lines
+from emulator.host.banner import VERSION_BLOCK
 from emulator.host.configuration import (
     Configuration,
     read_configuration,
@@ -30,12 +26,14 @@ from emulator.host.configuration import (
     wanted_port,
 )
 from emulator.host.doors import Door, close_all, open_door
+from emulator.host.entities_file import entities_path, wants_gateway, workflow_files
 from emulator.host.errors import StartError
-from emulator.host.gateway_part import entities_path, wants_gateway
-from emulator.host.host import Host
-from emulator.host.ingestion_part import workflow_files
 from emulator.host.instance import DataFolder
+from emulator.host.loading import worker_python
 from emulator.host.log import Log
+from emulator.host.worker_log import app_line
+from emulator.host.worker_model import WorkerOptions
+from emulator.host.worker_process import WorkerProcess
 from emulator.identity import Identity
 
 
@@ -76,22 +74,21 @@ async def _serve(options: Options) -> Options | None:
         log.plain(VERSION_BLOCK)
         for note in configuration.notes:
             log.warning(note)
-        by_name = {door.name: door for door in doors}
-        if "cosmos-tls" in by_name:
-            by_name["cosmos-tls"].tls = await asyncio.to_thread(
-                server_context, folder.subfolder("certificates")
-            )
-        host = Host(configuration, by_name, log, clock=clock, faults=faults, identity=identity)
-        host.state.restart = lambda: _tell_to_restart(log, stop, again)
+        worker = _begin_worker(configuration, log)
         try:
-            if await _start_unless_stopped(host, stop):
-                _announce(host, configuration, by_name, log)
-                await stop.wait()
-            # While the doors are open: they know their ports.
-            following = _same_again(options, by_name) if again.is_set() else None
+            # The worker loads the app while the rest of the emulator is loaded here.
+            await asyncio.to_thread(importlib.import_module, "emulator.host.serving")
+            from emulator.host.serving import Parts, serve  # noqa: PLC0415 - see above
+
+            parts = Parts(
+                worker, clock, faults, identity, folder, lambda: _tell_to_restart(log, stop, again)
+            )
+            ports = await serve(
+                configuration, {door.name: door for door in doors}, log, parts, stop
+            )
         finally:
-            await host.stop()
-        return following
+            await worker.stop()
+        return _same_again(options, ports) if again.is_set() else None
     finally:
         await close_all(doors)
         log.close()
@@ -105,27 +102,22 @@ def _tell_to_restart(console: Log, stop: asyncio.Event, again: asyncio.Event) ->
     stop.set()
 
 
-def _same_again(options: Options, doors: Mapping[str, Door]) -> Options:
+def _same_again(options: Options, found: Mapping[str, int]) -> Options:
     """The options of a restart: the ports that were found, and no end for an app in the making."""
-    ports: dict[str, Any] = {
-        f"{name.replace('-', '_')}_port": door.port for name, door in doors.items()
-    }
+    ports: dict[str, Any] = {f"{name.replace('-', '_')}_port": port for name, port in found.items()}
     ports["port"] = ports.pop("host_port")
     return replace(options, keep_going=True, **ports)
 
 
-async def _start_unless_stopped(host: Host, stop: asyncio.Event) -> bool:
-    """Start the host; False if a signal came first."""
-    starting = asyncio.create_task(host.start())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if starting.done():
-        starting.result()
-        return True
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
-    return False
+def _begin_worker(configuration: Configuration, log: Log) -> WorkerProcess:
+    """Let a worker start, and load the app, which takes half of the whole start."""
+    worker = WorkerProcess(
+        WorkerOptions(function_timeout_s=configuration.host_json.function_timeout_s),
+        on_log=lambda line: app_line(log, line),
+    )
+    settings = configuration.settings
+    worker.begin(configuration.options.script_root, settings.environment, worker_python(settings))
+    return worker
 
 
 def _on_signals(log: Log) -> asyncio.Event:
@@ -170,43 +162,3 @@ def _open_doors(options: Options, host_port: int) -> list[Door]:
             door.socket.close()
         raise
     return doors
-
-
-def _announce(
-    host: Host, configuration: Configuration, doors: Mapping[str, Door], log: Log
-) -> None:
-    """Tell people and machines that everything serves."""
-    urls = {name: door.url for name, door in doors.items()}
-    functions = host.functions.values()
-    for line in error_lines(functions):
-        log.plain(line)
-    if not configuration.options.quiet:
-        for line in function_lines(functions, urls["host"], configuration.host_json.route_prefix):
-            log.plain(line)
-        log.plain(f"Cosmos DB: {urls['cosmos']}   Service Bus and Event Grid: {urls['servicebus']}")
-        if "blob" in urls:
-            log.plain(f"Blob storage: {urls['blob']}/{ACCOUNT}")
-        for line in host.gateway.lines():
-            log.plain(line)
-        if not configuration.options.verbose:
-            log.plain(VERBOSE_HINT)
-    log.info(
-        f"Host lock lease acquired by instance ID '{host.state.instance_id}'.", "Function.Host"
-    )
-    log.flush()
-    if configuration.options.ready_json:
-        line = json.dumps({"emulator": {"gateway": "", **urls, "pid": os.getpid()}})
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    _calm_collector()
-
-
-def _calm_collector() -> None:
-    """Let the garbage collector leave alone what was loaded, and look at the rest less often.
-
-    Nearly everything here dies by its reference count. Measured with 1,000 orders: 220 collections
-    and a tenth of the process' CPU before, 4 collections after.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)

@@ -60,16 +60,21 @@ class WorkerCalls:
         self._functions_of: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._run: WorkerRun | None = None
+        self._begun: asyncio.Task[list[FunctionMetadata]] | None = None
         self._ready = asyncio.Event()
         self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
 
     # Life of the worker
 
+    def begin(self, script_root: Path, env: Mapping[str, str], python: str | None = None) -> None:
+        """Let the first worker start and load the app already; `start` is to follow."""
+        self._begun = asyncio.create_task(self._start_run(script_root, env, python))
+
     async def start(
         self, script_root: Path, env: Mapping[str, str], python: str | None = None
     ) -> list[FunctionMetadata]:
-        """Start a worker and load the app.
+        """Start a worker and load the app, or wait for the one that has begun.
 
         Args:
             env: the whole environment of the worker, settings included.
@@ -81,13 +86,10 @@ class WorkerCalls:
         """
 
         async def start_run() -> list[FunctionMetadata]:
-            run = self._run = WorkerRun(
-                self._take, lambda text: self._say("Information", text), self._no_worker
-            )
-            return await run.start(script_root, env, python, self._options)
+            return await self._start_run(script_root, env, python)
 
         try:
-            functions = await start_run()
+            functions = await (start_run() if self._begun is None else self._begun)
         except BaseException:
             await self.stop()
             raise
@@ -95,10 +97,21 @@ class WorkerCalls:
         self._keeper = asyncio.create_task(self._keep_running(start_run))
         return functions
 
+    async def _start_run(
+        self, script_root: Path, env: Mapping[str, str], python: str | None
+    ) -> list[FunctionMetadata]:
+        run = self._run = WorkerRun(
+            self._take, lambda text: self._say("Information", text), self._no_worker
+        )
+        return await run.start(script_root, env, python, self._options)
+
     async def stop(self) -> None:
         """End the worker; calls still in flight raise `WorkerLost`."""
         self._stopping = True
         self._ready.set()
+        if self._begun is not None:
+            self._begun.cancel()
+            await asyncio.gather(self._begun, return_exceptions=True)
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)

@@ -51,7 +51,8 @@ class WorkerProcess(WorkerCalls):
 
     Args:
         on_log: called on the event loop with every line of the app.
-        bindings: the host's part in activities that have more bindings than their trigger.
+        bindings: the host's part in activities that have more bindings than their trigger; may be
+            set until the first of them runs.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class WorkerProcess(WorkerCalls):
         bindings: ActivityBindings | None = None,
     ) -> None:
         super().__init__(options or WorkerOptions(), on_log)
-        self._bindings = bindings
+        self.bindings = bindings
         self._durable: dict[str, dict[str, FunctionMetadata]] = {}
         self._names: dict[str, list[str]] = {}
 
@@ -153,12 +154,12 @@ class WorkerProcess(WorkerCalls):
         trigger = Datum("string", call.input_text)
         inputs = {function.trigger_name: trigger}
         beside = len(function.bindings) > 1
-        if beside and self._bindings is not None:
-            inputs.update(await self._bindings.read_inputs(function, trigger))
+        if beside and self.bindings is not None:
+            inputs.update(await self.bindings.read_inputs(function, trigger))
         result = await self.invoke(function.name, inputs, None, context)
-        if result.ok and beside and self._bindings is not None:
+        if result.ok and beside and self.bindings is not None:
             try:
-                await self._bindings.send_outputs(function, result, context)
+                await self.bindings.send_outputs(function, result, context)
             except Exception as error:  # noqa: BLE001 - an output that cannot be sent fails it
                 result = InvocationResult(
                     ok=False, error_type=type(error).__name__, error_message=str(error)

@@ -14,8 +14,9 @@ from emulator.database import Database
 from emulator.eventgrid import SCHEMA, SCHEMA_VERSION, Sink
 from emulator.faults import Faults
 from emulator.host.doors import open_door
+from emulator.host.entities_file import workflow_files
 from emulator.host.errors import StartError
-from emulator.host.ingestion_part import IngestionPart, parameter_values, workflow_files
+from emulator.host.ingestion_part import IngestionPart, parameter_values
 from emulator.host.services import Services
 from emulator.host.storage_account import StorageAccount
 from emulator.servicebus import QueueSettings
