@@ -5,6 +5,7 @@ from emulator.eventgrid.model import CLOUD_EVENTS, EVENT_GRID, PublishedEvent, S
 from emulator.eventgrid.server import routes
 from emulator.eventgrid.sink import Sink
 from emulator.eventgrid.store import SCHEMA, SCHEMA_VERSION, Query
+from emulator.eventgrid.subscriptions import Subscription
 
 __all__ = [
     "CLOUD_EVENTS",
@@ -17,6 +18,7 @@ __all__ = [
     "Query",
     "Schema",
     "Sink",
+    "Subscription",
     "TopicNotFound",
     "routes",
 ]

@@ -41,6 +41,7 @@ def routes(sink: Sink, *, require_authorization: bool = False) -> list[web.Route
         ("POST", "/topics/{topic}/api/events", publish),
         ("GET", "/emulator/events", _list),
         ("GET", "/emulator/events/page", _page),
+        ("GET", "/emulator/events/deliveries", _deliveries),
     ]
     return [web.route(method, path, _guarded(sink, handler)) for method, path, handler in table]
 
@@ -129,6 +130,23 @@ def _since(text: str | None) -> datetime | None:
     except ValueError:
         raise InvalidQuery("'since' must be a date such as 2026-11-20T09:30:00Z.") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+async def _deliveries(sink: Sink, _: web.Request) -> web.StreamResponse:
+    found = await sink.deliveries.pending()
+    return web.json_response(
+        {
+            "deliveries": [
+                {
+                    "subscription": each.subscription,
+                    "attempts": each.attempts,
+                    "deadLetterReason": each.reason,
+                    **entry(each.published),
+                }
+                for each in found
+            ]
+        }
+    )
 
 
 async def _page(sink: Sink, _: web.Request) -> web.StreamResponse:

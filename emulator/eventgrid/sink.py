@@ -1,21 +1,24 @@
 """Custom topics that keep what was published, durably and in order.
 
-There are no subscriptions: what a topic took in is listed, so that a person, a test or a checker
-sees every event that the app sent, repeated ones too. Called by the host's output binding, by
-`server`, by tests. Fault point: `eventgrid.publish` (label `topic`; `duplicate` keeps the events
-twice, as a publisher's retry would).
+What a topic took in is listed, so that a person, a test or a checker sees every event that the app
+sent, repeated ones too. `deliveries` brings it to those who subscribed. Called by the host's output
+binding, by `server`, by tests. Fault point: `eventgrid.publish` (label `topic`; `duplicate` keeps
+the events twice, as a publisher's retry would).
 """
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from emulator.clock import Clock
 from emulator.database import Database
 from emulator.eventgrid import store
+from emulator.eventgrid.delivery import Courier
 from emulator.eventgrid.errors import TopicNotFound
 from emulator.eventgrid.model import PublishedEvent, Schema, check_events, schema_of
 from emulator.eventgrid.store import Query
+from emulator.eventgrid.subscriptions import Subscription
 from emulator.faults import Faults
 
 
@@ -24,6 +27,10 @@ class Sink:
 
     Args:
         topics: the topics there are; None takes any name.
+        subscriptions: to whom their events are delivered.
+
+    Attributes:
+        deliveries: the courier; it rests until the host starts it.
     """
 
     def __init__(
@@ -33,11 +40,15 @@ class Sink:
         faults: Faults | None = None,
         *,
         topics: Collection[str] | None = None,
+        subscriptions: Sequence[Subscription] = (),
     ) -> None:
         self._database = database
         self._clock = clock
         self._faults = faults or Faults()
         self._topics = None if topics is None else {name.lower(): name for name in topics}
+        self._noted = asyncio.Event()
+        self.subscriptions = {each.name: each for each in subscriptions}
+        self.deliveries = Courier(database, clock, self._faults, self.subscriptions, self._noted)
 
     async def publish(
         self, topic: str, events: Sequence[dict[str, Any]], schema: Schema | None = None
@@ -59,10 +70,17 @@ class Sink:
         now = self._clock.now()
         numbers = await asyncio.shield(
             self._database.submit(
-                lambda connection: store.append(connection, name, schema, kept, now)
+                lambda connection: store.append(
+                    connection, name, schema, kept, now=now, wanted=partial(self._wanted, name)
+                )
             )
         )
+        self._noted.set()
         return numbers[: len(events)]
+
+    def _wanted(self, topic: str, event_type: str, subject: str) -> Sequence[str]:
+        subscriptions = self.subscriptions.values()
+        return [each.name for each in subscriptions if each.wants(topic, event_type, subject)]
 
     async def list(self, query: Query | None = None) -> list[PublishedEvent]:
         """What was published, in order; see `Query`."""

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,24 +40,38 @@ def append(
     topic: str,
     schema: Schema,
     events: Sequence[dict[str, Any]],
+    *,
     now: datetime,
+    wanted: Callable[[str, str], Sequence[str]] = lambda _type, _subject: (),
 ) -> list[int]:
-    """Put events at the end of the list; their sequence numbers."""
+    """Put events at the end of the list, and note who is to be given them.
+
+    Args:
+        wanted: from an event's type and subject, the names of subscriptions.
+    Returns: their sequence numbers.
+    """
     numbers: list[int] = []
+    now_us = to_us(now)
     for event in events:
+        kind, subject = event_type(event, schema), str(event.get("subject") or "")
         cursor = connection.execute(
             "INSERT INTO event (topic, schema, received_us, type, subject, event) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (
                 topic,
                 schema,
-                (now - _EPOCH) // _MICROSECOND,
-                event_type(event, schema),
-                str(event.get("subject") or ""),
+                now_us,
+                kind,
+                subject,
                 json.dumps(event, ensure_ascii=False),
             ),
         )
-        numbers.append(int(cursor.lastrowid or 0))
+        number = int(cursor.lastrowid or 0)
+        numbers.append(number)
+        connection.executemany(
+            "INSERT INTO delivery (subscription, sequence, due_us) VALUES (?, ?, ?)",
+            [(name, number, now_us) for name in wanted(kind, subject)],
+        )
     return numbers
 
 
@@ -69,12 +83,20 @@ def select(connection: sqlite3.Connection, query: Query) -> list[PublishedEvent]
         f"ORDER BY sequence {'DESC' if query.is_latest else 'ASC'} LIMIT ?",
         [*values, query.limit],
     )
-    return [
-        PublishedEvent(
-            sequence, topic, schema, _EPOCH + received_us * _MICROSECOND, json.loads(text)
-        )
-        for sequence, topic, schema, received_us, text in rows
-    ]
+    return [published(row) for row in rows]
+
+
+def published(row: Sequence[Any]) -> PublishedEvent:
+    """The event of a row: sequence, topic, schema, when it was received, JSON."""
+    sequence, topic, schema, received_us, text = row
+    return PublishedEvent(
+        sequence, topic, schema, _EPOCH + received_us * _MICROSECOND, json.loads(text)
+    )
+
+
+def to_us(instant: datetime) -> int:
+    """Microseconds since 1970."""
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def count(connection: sqlite3.Connection, query: Query) -> int:
@@ -85,7 +107,7 @@ def count(connection: sqlite3.Connection, query: Query) -> int:
 
 
 def _where(query: Query, *, with_cursor: bool = True) -> tuple[str, list[Any]]:
-    since_us = None if query.since is None else (query.since - _EPOCH) // _MICROSECOND
+    since_us = None if query.since is None else to_us(query.since)
     conditions: list[tuple[str, Any]] = [
         ("topic = ?", query.topic),
         ("type = ?", query.event_type),

@@ -14,11 +14,17 @@ from typing import Any
 from aiohttp import web
 
 from emulator.clock import Clock
+from emulator.eventgrid import Sink, Subscription
 from emulator.host.functions import Function
 from emulator.host.http_front import given_key
 from emulator.host.invocations import Invocations, Outcome, Request
 from emulator.host.keys import Keys, Level
 from emulator.host.metadata import binding_data, event_grid
+
+
+class NotTaken(Exception):
+    """An event was not handled; it is delivered again."""
+
 
 FindFunction = Callable[[str], Function | None]
 
@@ -40,8 +46,8 @@ class EventGridWebhook:
     ) -> web.Response:
         """Answer one delivery or handshake."""
         name = _parameter(request, "functionName")
-        function = self._find(name)
-        if function is None or function.trigger.type != "eventGridTrigger":
+        function = self.find(name)
+        if function is None:
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
             return _cloud_handshake(request)
@@ -57,6 +63,12 @@ class EventGridWebhook:
         if kind == "subscriptionvalidation":
             return _validation(events)
         return await self._notify(function, events)
+
+    def find(self, name: str) -> Function | None:
+        """A running function with an Event Grid trigger, by its name in any case."""
+        function = self._find(name)
+        is_fit = function is not None and function.trigger.type == "eventGridTrigger"
+        return function if is_fit else None
 
     async def _notify(self, function: Function, events: list[dict[str, Any]]) -> web.Response:
         outcomes = await asyncio.gather(*(self.run(function, event) for event in events))
@@ -107,3 +119,27 @@ def _validation(events: list[dict[str, Any]]) -> web.Response:
     if not isinstance(data, dict) or "validationCode" not in data:
         return web.Response(status=400)
     return web.json_response({"validationResponse": data["validationCode"]})
+
+
+class EventGridListener:
+    """Delivers what is published here to the functions that the entities file subscribes."""
+
+    def __init__(self, webhook: EventGridWebhook, sink: Sink) -> None:
+        self._webhook = webhook
+        self._sink = sink
+
+    async def start(self) -> None:
+        """Begin to deliver."""
+        self._sink.deliveries.start(self._deliver)
+
+    async def stop(self) -> None:
+        """Deliver no more, and wait for what is under way."""
+        await self._sink.deliveries.stop()
+
+    async def _deliver(self, subscription: Subscription, event: Mapping[str, Any]) -> None:
+        function = self._webhook.find(subscription.function)
+        if function is None:
+            raise NotTaken(f"cannot find function: '{subscription.function}'")
+        outcome = await self._webhook.run(function, event)
+        if not outcome.ok:
+            raise NotTaken(outcome.error or "")

@@ -22,7 +22,7 @@ from emulator.host.doors import Door, open_door
 from emulator.host.durable import DurablePart, HostBindings, LoggedWorker, needs_hub
 from emulator.host.entities_file import entities_path, workflow_files
 from emulator.host.errors import StartError
-from emulator.host.eventgrid_webhook import EventGridWebhook
+from emulator.host.eventgrid_webhook import EventGridListener, EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
 from emulator.host.functions import (
     Function,
@@ -264,8 +264,21 @@ class Host:
         worker.leave_out([metadata.name for metadata in loaded if metadata.name not in running])
         await self._durable.start(is_needed=needs_hub(self.functions.values()))
         self._front.open(assembly.router, assembly.functions, self._invocations, self._keys)
+        if assembler.services.sink.subscriptions:
+            assembly.listeners.append(self._subscribed(assembler.services.sink))
         for listener in assembly.listeners:
             await listener.start()
+
+    def _subscribed(self, sink: eventgrid.Sink) -> EventGridListener:
+        assert self._invocations is not None
+        webhook = EventGridWebhook(self._find_running, self._invocations, self._clock)
+        for subscription in sink.subscriptions.values():
+            if webhook.find(subscription.function) is None:
+                self._log.warning(
+                    f"The subscription '{subscription.name}' names '{subscription.function}', and "
+                    "no function with an Event Grid trigger of that name runs."
+                )
+        return EventGridListener(webhook, sink)
 
     def _tell_of_selection(self, loaded: list[FunctionMetadata]) -> None:
         """Say which functions are left out on purpose, and that none is left where it is so."""

@@ -13,6 +13,7 @@ from emulator import eventgrid, servicebus
 from emulator.clock import Clock
 from emulator.cosmos import CosmosError, CosmosService, open_storage
 from emulator.database import Database
+from emulator.eventgrid import Subscription
 from emulator.faults import Faults
 from emulator.host.errors import SettingsError
 from emulator.host.services import Services
@@ -51,7 +52,7 @@ class Storage:
         for database in (self._servicebus, self._eventgrid, self._cosmos):
             database.open()
             self._opened.append(database)
-        section = entities.get("eventGrid")
+        section = entities.get("eventGrid") or {}
         services = Services(
             broker=servicebus.Broker(self._servicebus, self._clock, self._faults),
             cosmos=CosmosService(self._cosmos, self._clock, self._faults),
@@ -59,7 +60,8 @@ class Storage:
                 self._eventgrid,
                 self._clock,
                 self._faults,
-                topics=section.get("topics") if section else None,
+                topics=section.get("topics"),
+                subscriptions=_subscriptions(section),
             ),
             account=self._account,
         )
@@ -83,3 +85,10 @@ class Storage:
             await self._account.stop()
         for database in reversed(self._opened):
             await asyncio.to_thread(database.close)
+
+
+def _subscriptions(section: Mapping[str, Any]) -> list[Subscription]:
+    try:
+        return [Subscription.from_entity(each) for each in section.get("subscriptions", ())]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SettingsError(f"The entities file cannot be used: {error!s}") from error

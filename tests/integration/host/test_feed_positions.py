@@ -63,7 +63,13 @@ ENTITIES = {
             {"name": "leases", "partitionKey": "/id"},
         ],
     },
-    "eventGrid": {"topics": ["things"]},
+    "eventGrid": {
+        "topics": ["things"],
+        "subscriptions": [
+            {"name": "mine", "topic": "things", "function": "GRANTED", "subjectBeginsWith": "S"},
+            {"name": "lost", "topic": "things", "function": "nowhere", "maxDeliveryAttempts": 1},
+        ],
+    },
 }
 
 
@@ -220,8 +226,12 @@ async def test_events_go_out_by_both_kinds_of_connection_and_failed_ones_come_ag
         (tmp_path / "report.broken").unlink()
         # As the service does: the whole payload once more.
         assert await deliver(emulator, "x", "bad", "y") == 202
+        # What was published here has come too, by the subscription.
+        await reported(report, "granted", "typed", "one", "two")
         given = sorted(each for entry in Reports(report).of("granted") for each in entry["ids"])
-        assert given == ["bad", "bad", "x", "x", "y", "y"]
+        assert given == sorted(["typed", "one", "two", *("x", "bad", "y") * 2])
+        await emulator.logged("names 'nowhere', and no function with an Event Grid trigger")
+        await emulator.logged("is dead-lettered (MaxDeliveryAttemptsExceeded)")
 
 
 async def test_timer_that_was_missed_is_past_due_and_a_failing_one_is_retried(
