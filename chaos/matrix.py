@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos import foreign_day, orders_day
+from chaos import foreign_day, orders_day, storage_day
 from chaos.outcome import Outcome, Verdict, compare
 from chaos.supervised import App, Broken, Rule, Supervised
 
@@ -48,6 +48,7 @@ STORIES = {
     for story in (
         Story(orders_day.NAME, orders_day.STORES, orders_day.app, _orders),
         Story(foreign_day.NAME, foreign_day.STORES, foreign_day.app, foreign_day.live),
+        Story(storage_day.NAME, storage_day.STORES, storage_day.app, storage_day.live),
     )
 }
 

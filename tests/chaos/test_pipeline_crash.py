@@ -1,7 +1,7 @@
 """SIGKILL in the middle of the work: what was acknowledged is done, once, after the next start.
 
 First in the midst of a few hundred orders, twice; then at every durable write of one order, one
-after the other, until a run meets no more.
+after the other, until a run meets no more. Other stores, moments and days are `make chaos`.
 """
 
 import asyncio
@@ -94,12 +94,8 @@ async def run_until_killed(data_dir: Path, point: str, after: int) -> bool:
 @pytest.mark.parametrize(
     "point",
     [
-        "taskhub.commit.before",
         "taskhub.commit.after",
         "servicebus.commit.before",
-        "servicebus.commit.after",
-        "cosmos.commit.after",
-        "eventgrid.commit.after",
         "activity.after",
     ],
 )

@@ -98,3 +98,4 @@ def test_a_run_that_lost_something_fails_the_whole_and_is_named() -> None:
 def test_every_story_steps_through_the_stores_it_writes() -> None:
     assert set(STORIES["orders"].stores) == set(WRITES)
     assert STORIES["foreign"].stores == ("taskhub",)
+    assert STORIES["storage"].stores == ("blob", "storagequeue")
