@@ -19,6 +19,8 @@ REPLAY_MEMBER = "replayOrder"
 
 # What a queue of Service Bus' Standard tier takes, less room for the properties beside the body.
 MAX_BODY_BYTES = 256 * 1024 - 4096
+# So that the summary, which may name every order, is no burden to the task hub.
+MAX_ORDERS = 10_000
 
 _ID_RULE = "1 to 100 of A-Z a-z 0-9 . _ -, first a letter or a digit"
 
@@ -137,4 +139,7 @@ def _batch_object(value: dict[str, Any]) -> Message:
 def _batch(batch_id: str | None, entries: list[Any]) -> Message:
     if not entries:
         return Unusable("empty_batch", "The batch holds no order.")
+    if len(entries) > MAX_ORDERS:
+        reason = f"{len(entries)} orders; a batch holds {MAX_ORDERS} at most."
+        return Unusable("too_many_orders", reason)
     return OrderBatch(batch_id, tuple(entries))

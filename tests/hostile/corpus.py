@@ -113,10 +113,18 @@ IDS: list[Any] = [
     [],
     {},
 ]
+
+
+def id_name(value: Any) -> str:
+    """What the body with this id is called."""
+    text = str(value)
+    return f"the id {text[:20]!r}" + (f" and on to {len(text)}" if len(text) > 20 else "")
+
+
 WRONG_IDS = [
-    *(Body(f"the id {str(i)[:20]!r}", json.dumps(an_order(id=i)).encode()) for i in IDS),
+    *(Body(id_name(i), json.dumps(an_order(id=i)).encode()) for i in IDS),
     *(
-        Body(f"the batch id {str(i)[:20]!r}", json.dumps({"batchId": i, "orders": [{}]}).encode())
+        Body(f"of a batch {id_name(i)}", json.dumps({"batchId": i, "orders": [{}]}).encode())
         for i in IDS
     ),
 ]

@@ -15,6 +15,7 @@ from domain.messages import interpret
 from domain.order import canonical, digest, is_usable_id, parse_order
 from domain.rules import Rates, price
 from orchestrators._policies import RetryPolicy
+from tests.hostile import corpus
 from tests.support.orders import an_order
 
 json_values = st.recursive(
@@ -49,6 +50,26 @@ def test_no_value_breaks_parsing_and_faults_say_where(value: Any) -> None:
         order, faults = parse_order(raw)
         assert (order is None) == bool(faults)
         assert all(fault.code and fault.message for fault in faults)
+
+
+_TIMES = st.from_regex(
+    r"[0-9]{4}-(0[0-9]|1[0-3])-[0-3][0-9][Tt][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-2][0-9]:[0-6][0-9])",
+    fullmatch=True,
+)
+
+
+@given(_TIMES | st.sampled_from(["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"]))
+def test_no_time_breaks_an_order_or_its_digest(text: str) -> None:
+    raw = an_order(orderedAt=text)
+    order, faults = parse_order(raw)
+    assert (order is None) == bool(faults)
+    assert len(digest(raw)) == 64
+
+
+@given(st.sampled_from(corpus.REFUSED), st.binary(max_size=3), st.integers(0, 400))
+def test_no_bent_body_breaks_a_queue_message(sent: corpus.Body, put_in: bytes, at: int) -> None:
+    interpret(sent.data[:at] + put_in + sent.data[at:])
 
 
 @given(st.binary())

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from emulator.access import Access, find_access
-from emulator.launch import Doors
+from emulator.launch import Doors, EmulatorProcess
 from tests.support.pipeline import pipeline
 
 # Enough that the gateway's credit is never what refuses.
@@ -25,6 +25,7 @@ PROBLEM = "application/problem+json"
 class Target:
     """A running pipeline, its two doors for HTTP, and the ids of what it answered 202 to."""
 
+    process: EmulatorProcess
     doors: Doors
     access: Access
     taken: set[str] = field(default_factory=set)
@@ -42,11 +43,23 @@ class Target:
         if status == 202 and isinstance(body, dict) and "links" in body:
             self.taken.add(body["links"]["self"].removeprefix("/api"))
 
+    def resident_mb(self) -> float:
+        """Resident memory of the host and of the worker that runs the app, in MB."""
+        listed = Path(f"/proc/{self.doors.pid}/task/{self.doors.pid}/children").read_text()
+        return sum(_resident_mb(pid) for pid in (self.doors.pid, *map(int, listed.split())))
+
     def lost(self) -> dict[str, str]:
         """What was acknowledged and does not come to an end, with what is said of it instead."""
         with httpx.Client(base_url=f"{self.doors.host}/api", timeout=40) as client:
             told = {place: _final(client, place) for place in sorted(self.taken)}
         return {place: text for place, text in told.items() if text is not None}
+
+
+def _resident_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1000
+    raise AssertionError(f"process {pid} tells no memory")
 
 
 def _final(client: httpx.Client, place: str) -> str | None:
@@ -92,7 +105,7 @@ def exchange(base: str, sent: Sent) -> tuple[int, dict[str, str], bytes]:
 def target(folder: Path) -> Iterator[Target]:
     """A pipeline of its own, with one order taken; stopped at the end, with exit code 0."""
     process = pipeline(folder)
-    found = Target(process.start(), find_access(folder))
+    found = Target(process, process.start(), find_access(folder))
     try:
         credit = f"{found.access.url}/emulator/apim/named-values/credit"
         httpx.put(credit, json={"value": _CREDIT}).raise_for_status()

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from domain.messages import OrderBatch, SingleOrder, StoredOrder, Unusable, interpret
+from domain.messages import (
+    MAX_ORDERS,
+    OrderBatch,
+    SingleOrder,
+    StoredOrder,
+    Unusable,
+    classify,
+    interpret,
+)
 from tests.support.orders import an_order
 
 
@@ -53,3 +61,10 @@ def test_what_is_neither_says_why(body: bytes, code: str) -> None:
     assert isinstance(found, Unusable)
     assert found.code == code
     assert found.reason.endswith(".")
+
+
+def test_a_batch_has_bounds() -> None:
+    assert isinstance(classify([{"id": "A"}] * MAX_ORDERS), OrderBatch)
+    refused = classify({"orders": [{"id": "A"}] * (MAX_ORDERS + 1)})
+    assert isinstance(refused, Unusable)
+    assert refused.code == "too_many_orders"
