@@ -104,24 +104,42 @@ async def test_fan_out_and_fan_in(user: User, tmp_path: Path) -> None:
     assert await user.output(await user.started(answer)) == {"files": 50, "words": 49 * 25}
     assert not (texts / "7.lock").exists()
 
+    # What cannot be read fails the whole; with that mended, the rest need not be done again.
+    (texts / "odd.txt").mkdir()
+    answer = await user.post("/api/count-words", json={"folder": str(texts)})
+    urls = await user.started(answer)
+    failed = await user.ended(urls)
+    assert failed["runtimeStatus"] == "Failed"
+    assert "IsADirectoryError" in failed["output"]
+    (texts / "odd.txt").rmdir()
+    (texts / "odd.txt").write_text("two words")
+    for number in range(50):
+        (texts / f"{number}.txt").unlink()
+    rewind = urls["rewindPostUri"].replace("{text}", "mended")
+    assert (await user.follow("POST", rewind)).status == 202
+    assert await user.output(urls) == {"files": 51, "words": 49 * 25 + 2}
+
 
 @of("async_http")
 async def test_async_http_api(user: User) -> None:
-    answer = await user.post("/api/jobs", json={"steps": 3, "pauseMs": 250})
+    answer = await user.post("/api/jobs", json={"steps": 3})
     urls = await user.started(answer)
     assert answer.headers["Retry-After"] == "10"
-    first = await user.follow("GET", urls["statusQueryGetUri"])
-    assert (first.status, first.json()["runtimeStatus"]) in [(202, "Pending"), (202, "Running")]
-    assert first.headers["Retry-After"] == "5"
     assert await user.output(urls) == {"total": 30}
     progress = await user.get(f"/api/jobs/{urls['id']}")
     assert progress.json() == {"state": "Completed", "progress": {"done": 3, "of": 3}}
+    again = await user.started(await user.follow("POST", urls["restartPostUri"]))
+    assert again["id"] != urls["id"]
+    assert await user.output(again) == {"total": 30}
     assert (await user.get("/api/jobs/nobody")).status == 404
 
     waited = await user.post("/api/jobs/run", json={"steps": 2})
     assert (waited.status, waited.json()) == (200, {"total": 10})
     late = await user.post("/api/jobs/run?timeoutMs=100", json={"steps": 1, "pauseMs": 3_600_000})
     urls = await user.started(late)
+    polled = await user.follow("GET", urls["statusQueryGetUri"])
+    assert (polled.status, polled.json()["runtimeStatus"]) == (202, "Running")
+    assert polled.headers["Retry-After"] == "5"
     assert (await user.ask("DELETE", f"/api/jobs/{urls['id']}")).status == 204
     status = await user.ended(urls)
     assert (status["runtimeStatus"], status["output"]) == ("Terminated", "cancelled by its owner")
@@ -174,6 +192,17 @@ async def test_human_interaction(user: User) -> None:
     assert (await user.follow("POST", event_url, json=decision)).status == 410
 
     assert await user.output(await submit("E-3", 0.05)) == "E-3 was escalated"
+
+    # Suspended, it keeps the decision and does nothing about it.
+    urls = await submit("E-4", 600)
+    await user.follow("POST", urls["suspendPostUri"].replace("{text}", "audit"))
+    await user.status_is(urls, lambda found: found["runtimeStatus"] == "Suspended")
+    event_url = urls["sendEventPostUri"].replace("{eventName}", "Decision")
+    assert (await user.follow("POST", event_url, json=decision)).status == 202
+    waiting = await user.follow("GET", urls["statusQueryGetUri"])
+    assert (waiting.status, waiting.json()["output"]) == (202, "audit")
+    await user.follow("POST", urls["resumePostUri"].replace("{text}", "done"))
+    assert await user.output(urls) == "E-4 was approved by Ada"
 
 
 @of("entities")
