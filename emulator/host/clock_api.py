@@ -2,8 +2,9 @@
 
 GET tells the time and how far it is from the machine's, POST steps it by `{"advanceSeconds": N}`,
 which may be negative. What is due by then happens at once: durable timers, locks, scheduled
-messages; timer triggers look at the clock once a minute. The app's own process keeps the machine's
-time; an orchestrator's `current_utc_datetime` follows the step. A restart goes back to it.
+messages, deliveries of events, hidden messages of storage queues; timer triggers look at the clock
+once a minute. The app's own process keeps the machine's time; an orchestrator's
+`current_utc_datetime` follows the step. A restart goes back to it.
 """
 
 from collections.abc import Callable

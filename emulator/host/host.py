@@ -218,6 +218,8 @@ class Host:
     def _clock_stepped(self) -> None:
         if self._storage.services is not None:
             self._storage.services.broker.poke()
+            self._storage.services.sink.deliveries.poke()
+            self._storage.services.account.poke()
         if self._durable is not None:
             self._durable.clock_stepped()
 

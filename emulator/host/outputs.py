@@ -16,7 +16,7 @@ from typing import Any
 from emulator.blob import Upload
 from emulator.clock import Clock
 from emulator.host.blob_paths import split_path
-from emulator.host.errors import OutputFailed
+from emulator.host.errors import FunctionInError, OutputFailed
 from emulator.host.expressions import bind, has_expression
 from emulator.host.functions import Binding, Function
 from emulator.host.log import Log
@@ -114,6 +114,10 @@ class Outputs:
         return bind(text, sending.data(), function=sending.function, now=self._clock.now())
 
     async def _service_bus(self, binding: Binding) -> Send:
+        if binding.flag("includeMetadata"):
+            raise FunctionInError(
+                "'includeMetadata' of the Service Bus output is not supported by the emulator."
+            )
         queue = queue_path(binding, self._settings)
         if not has_expression(queue):
             await ensure_queue(self._services.broker, queue)

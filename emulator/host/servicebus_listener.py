@@ -9,9 +9,10 @@ Source: the Service Bus extension.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from emulator.clock import Clock
@@ -32,6 +33,7 @@ from emulator.servicebus.errors import ServiceBusError
 
 # A receive returns as soon as something arrives; this only bounds one wait.
 WAIT_S = 60.0
+Receive = Callable[[int, float], Awaitable[Sequence[ReceivedMessage]]]
 # The share of a lock's time after which it is renewed.
 _RENEW_AFTER = 0.5
 # The retries of Azure.Messaging.ServiceBus: three, exponentially from 0.8 s.
@@ -182,6 +184,18 @@ async def receive(feed: Feed, count: int, wait_s: float = WAIT_S) -> Sequence[Re
         return ()
 
 
+async def gather_batch(feed: Feed, wait: Receive, wait_s: float = WAIT_S) -> list[ReceivedMessage]:
+    """What has arrived, and for a time what it lacks of the smallest batch."""
+    options = feed.options
+    loop = asyncio.get_running_loop()
+    batch = list(await wait(options.max_batch_size, wait_s))
+    least = min(options.min_batch_size, options.max_batch_size)
+    deadline = loop.time() + options.max_batch_wait_s
+    while batch and len(batch) < least and (left := deadline - loop.time()) > 0:
+        batch += await wait(options.max_batch_size - len(batch), left)
+    return batch
+
+
 async def run_batch(feed: Feed, batch: Sequence[ReceivedMessage]) -> None:
     """Run the function for a batch, and settle all of it alike."""
     outcome = await _invoke_batch(feed, batch)
@@ -285,16 +299,6 @@ class ServiceBusListener:
 
     async def _receive_batches(self) -> None:
         while True:
-            if batch := await self._batch():
+            if batch := await gather_batch(self._feed, partial(receive, self._feed)):
                 # Shielded: a stop lets the batch in flight come to its end.
                 await asyncio.shield(self._flight.begin(run_batch(self._feed, batch)))
-
-    async def _batch(self) -> list[ReceivedMessage]:
-        options = self._feed.options
-        loop = asyncio.get_running_loop()
-        batch = list(await receive(self._feed, options.max_batch_size))
-        least = min(options.min_batch_size, options.max_batch_size)
-        deadline = loop.time() + options.max_batch_wait_s
-        while batch and len(batch) < least and (left := deadline - loop.time()) > 0:
-            batch += await receive(self._feed, options.max_batch_size - len(batch), left)
-        return batch

@@ -9,8 +9,17 @@ Source: the Service Bus extension's session processor.
 
 import asyncio
 import contextlib
+from functools import partial
 
-from emulator.host.servicebus_listener import WAIT_S, Feed, Flight, request_of, run_batch, settle
+from emulator.host.servicebus_listener import (
+    WAIT_S,
+    Feed,
+    Flight,
+    gather_batch,
+    request_of,
+    run_batch,
+    settle,
+)
 from emulator.servicebus import ReceivedMessage, ServiceBusError, SessionLock
 
 # The share of a session lock's time after which it is renewed.
@@ -56,11 +65,14 @@ class SessionListener:
         """Handle what a session has, until it has nothing for a while."""
         feed = self._feed
         renewal = asyncio.create_task(self._renew(lock))
-        most = feed.options.max_batch_size if feed.in_batches else 1
+        receive = partial(feed.broker.receive, feed.path, session=lock)
+        idle_s = feed.options.session_idle_s
         handling: asyncio.Task[None] | None = None
         try:
-            while messages := await feed.broker.receive(
-                feed.path, most, feed.options.session_idle_s, session=lock
+            while messages := (
+                await gather_batch(feed, receive, idle_s)
+                if feed.in_batches
+                else await receive(1, idle_s)
             ):
                 handling = self._flight.begin(self._handle(messages))
                 await asyncio.shield(handling)

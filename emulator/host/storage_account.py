@@ -56,6 +56,10 @@ class StorageAccount:
         blobs.origin = door.url
         await door.serve(blob.create_app(blobs))
 
+    def poke(self) -> None:
+        """Look at the clock now: it has been stepped."""
+        self._queues.poke()
+
     async def _open(self, database: Database) -> None:
         await asyncio.to_thread(database.open)
         self._opened.append(database)

@@ -79,6 +79,11 @@ class QueueService:
                 return found
             await self._wait(queue, arrival, deadline - loop.time())
 
+    def poke(self) -> None:
+        """Look at the clock now: it has been stepped."""
+        for queue in list(self._arrivals):
+            self._arrived(queue)
+
     def _arrived(self, queue: str) -> None:
         """Wake everyone who waits; who looks from now on waits for the next arrival."""
         self._arrivals.pop(queue, asyncio.Event()).set()

@@ -230,6 +230,14 @@ async def test_events_go_out_by_both_kinds_of_connection_and_failed_ones_come_ag
         await reported(report, "granted", "typed", "one", "two")
         given = sorted(each for entry in Reports(report).of("granted") for each in entry["ids"])
         assert given == sorted(["typed", "one", "two", *("x", "bad", "y") * 2])
+        (tmp_path / "report.broken").touch()
+        topic = f"{emulator.doors.servicebus}/topics/things/api/events"
+        async with emulator.http.post(topic, json=[{**published[0], "id": "bad"}]) as answer:
+            assert answer.status == 200
+        await emulator.logged("'mine' was not taken and is tried again in 10 s: ValueError: told")
+        (tmp_path / "report.broken").unlink()
+        await emulator.post("/emulator/clock", json={"advanceSeconds": 10})
+        await Reports(report).until("granted", 11)
         await emulator.logged("names 'nowhere', and no function with an Event Grid trigger")
         await emulator.logged("is dead-lettered (MaxDeliveryAttemptsExceeded)")
 

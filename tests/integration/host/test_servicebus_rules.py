@@ -75,6 +75,17 @@ APP = (
     def batchbytes(msgs: List[func.ServiceBusMessage]):
         report(fn="batchbytes", bodies=[list(m.get_body()) for m in msgs])
 
+    @queue("sessionbatch", arg="msgs", cardinality="many", data_type="string",
+        is_sessions_enabled=True)
+    def sessionbatch(msgs: List[func.ServiceBusMessage]):
+        report(fn="sessionbatch", sessions=[m.session_id for m in msgs],
+            bodies=[m.get_body().decode() for m in msgs])
+
+    @app.route(route="described")
+    @app.generic_output_binding(arg_name="out", type="serviceBus", queue_name="sent",
+        connection="SB", include_metadata=True)
+    def described(req: func.HttpRequest, out: func.Out[str]) -> str: ...
+
     @app.route(route="tosession", methods=["POST"])
     @output("sessions")
     def tosession(req: func.HttpRequest, out: func.Out[str]) -> str:
@@ -113,6 +124,7 @@ QUEUES: list[dict[str, Any]] = [
     {"name": "batch", "maxDeliveryCount": 2},
     {"name": "batchjson", "maxDeliveryCount": 2},
     {"name": "sessions", "requiresSession": True},
+    {"name": "sessionbatch", "requiresSession": True},
     {"name": "sent"},
 ]
 
@@ -275,6 +287,20 @@ async def test_batch_of_bytes(emulator: Emulator, reports: Reports) -> None:
         await emulator.send("batchbytes", body)
     [found] = await reports.until("batchbytes")
     assert found["bodies"] == [[0, 255], []]
+
+
+async def test_batch_of_a_queue_with_sessions_holds_one_session_in_order(
+    emulator: Emulator, reports: Reports
+) -> None:
+    for session, body in ("a1", "b1", "a2", "b2"):
+        await emulator.send("sessionbatch", session + body, {"SessionId": session})
+    found = sorted(await reports.until("sessionbatch", 2), key=lambda each: each["bodies"])
+    assert [each["bodies"] for each in found] == [["a1", "a2"], ["b1", "b2"]]
+    assert [each["sessions"] for each in found] == [["a", "a"], ["b", "b"]]
+
+
+async def test_output_with_metadata_is_refused(emulator: Emulator) -> None:
+    assert "The 'described' function is in error: 'includeMetadata' of the Service" in emulator.log
 
 
 @pytest.mark.parametrize(

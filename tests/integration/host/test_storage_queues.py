@@ -139,6 +139,22 @@ async def test_failing_message_is_tried_again_and_ends_in_the_poison_queue(
     assert await messages(emulator, "bad") == []
 
 
+async def test_failing_message_is_hidden_for_as_long_as_host_json_says(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    host = {"extensions": {"queues": {"visibilityTimeout": "00:10:00", "batchSize": 1}}}
+    values = {**VALUES, "REPORT": str(report)}
+    app = write_app(tmp_path / "app", APP, values=values, host=host)
+    async with running(app, tmp_path / "data", arguments=["--functions", "bad", "to"]) as emulator:
+        await emulator.post("/api/to/bad", data=b"evil")
+        await emulator.logged("Executed 'Functions.bad' (Failed, Id=")
+        await emulator.post("/api/to/bad", data=b"behind it")
+        await Reports(report).until("bad", 2)
+        assert [seen["count"] for seen in Reports(report).of("bad")] == [1, 1]
+        await emulator.post("/emulator/clock", json={"advanceSeconds": 600})
+        await Reports(report).until("bad", 4)
+        assert [seen["count"] for seen in Reports(report).of("bad")] == [1, 1, 2, 2]
+
+
 async def test_bytes_go_through_as_they_are(emulator: Emulator, reports: Reports) -> None:
     await emulator.post("/api/to/raw", data=b"\x00\xff")
     [seen] = await reports.until("raw")
