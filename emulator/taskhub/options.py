@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DEFAULT_HUB = "TestHubName"
+_AZURE_STORAGE = "azurestorage"
+_LONGEST_HUB_NAME = 45
+_HUB_NAME = re.compile(rf"[a-zA-Z][a-zA-Z0-9]{{2,{_LONGEST_HUB_NAME - 1}}}")
 _PER_CORE = 10
 _EXPRESSION = re.compile(r"%([^%]+)%")
 Lookup = Callable[[str], str | None]
@@ -73,10 +76,11 @@ class HubOptions:
             provider.text("connectionName", ""),
             provider.text("connectionStringName", ""),
         }
+        hub_name = _resolve(section.text("hubName", ""), lookup)
+        if hub_name and provider.text("type", _AZURE_STORAGE).lower() == _AZURE_STORAGE:
+            _check_hub_name(hub_name)
         return cls(
-            hub_name=_resolve(section.text("hubName", ""), lookup)
-            or lookup("WEBSITE_SITE_NAME")
-            or _DEFAULT_HUB,
+            hub_name=hub_name or _hub_of_site(lookup("WEBSITE_SITE_NAME")),
             default_version=_resolve(version, lookup) or None,
             version_match=section.choice(
                 "versionMatchStrategy", ("CurrentOrOlder", "None", "Strict")
@@ -95,6 +99,25 @@ class HubOptions:
             connections=(*cls.connections, *sorted(named - {""})),
             http_token=lookup("EMULATOR_HTTP_TOKEN"),
         )
+
+
+def _check_hub_name(name: str) -> None:
+    """Raises: InvalidOptions: Azure Storage takes no hub of this name; the text is the vendor's."""
+    if not _HUB_NAME.fullmatch(name):
+        raise InvalidOptions(
+            f"Task hub name '{name}' should contain only alphanumeric characters, start with a "
+            f"letter, and have length between 3 and {_LONGEST_HUB_NAME}."
+        )
+
+
+def _hub_of_site(site: str | None) -> str:
+    """The hub that is named after the site, as the extension makes a name of it."""
+    if not site:
+        return _DEFAULT_HUB
+    name = "".join(filter(str.isalnum, site))
+    if not name:
+        return "DefaultTaskHub"
+    return f"t{name}"[:_LONGEST_HUB_NAME] if name[0].isdigit() else name[:_LONGEST_HUB_NAME]
 
 
 def _resolve(text: str, lookup: Lookup) -> str:

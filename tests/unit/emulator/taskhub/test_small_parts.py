@@ -84,8 +84,23 @@ def test_options_are_read_without_case_and_with_settings():
 
 def test_hub_is_named_by_the_site_or_by_default():
     assert HubOptions.from_host_json({}, lambda _: None).hub_name == "TestHubName"
-    named = HubOptions.from_host_json({}, {"WEBSITE_SITE_NAME": "shop"}.get)
-    assert named.hub_name == "shop"
+    for site, hub in [("shop", "shop"), ("my-shop", "myshop"), ("2-shops", "t2shops"),
+                      ("-", "DefaultTaskHub"), ("s" * 60, "s" * 45)]:  # fmt: skip
+        named = HubOptions.from_host_json({}, {"WEBSITE_SITE_NAME": site}.get)
+        assert named.hub_name == hub
+
+
+@pytest.mark.parametrize("name", ["my-hub", "2hubs", "ab", "a" * 46, "hüb"])
+def test_hub_that_azure_storage_does_not_take_is_refused_with_its_text(name):
+    def read(provider):
+        section = {"hubName": name, "storageProvider": provider}
+        return HubOptions.from_host_json({"extensions": {"durableTask": section}}, lambda _: None)
+
+    text = f"Task hub name '{name}' should contain only alphanumeric characters, start with a "
+    for provider in ({}, {"type": "AzureStorage"}):
+        with pytest.raises(InvalidOptions, match=text):
+            read(provider)
+    assert read({"type": "azureManaged"}).hub_name == name
 
 
 @pytest.mark.parametrize(
