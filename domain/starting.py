@@ -7,6 +7,8 @@ earlier run looks like is read by the caller.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.payloads import Source
+
 ACTIVE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"})
 ENDED_BADLY = frozenset({"Failed", "Terminated", "Canceled"})
 
@@ -21,11 +23,12 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """What is known of the run that has the same id."""
+    """What is known of the run that has the same id; `source` is the message that it came by."""
 
     runtime_status: str
     digest: str | None
     attempt: int
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,28 @@ class Start:
     attempt: int
 
 
-def decide_start(digest: str, earlier: EarlierRun | None) -> Start:
+def decide_start(digest: str, earlier: EarlierRun | None, source: Source | None = None) -> Start:
     """Whether to start the content with this digest.
 
     - no earlier run: the first attempt starts;
+    - the very message that started the earlier run is delivered again: nothing starts, however
+      that run ended. Its completion was lost, and a failed order is not tried again by accident;
     - the earlier run failed or was stopped: the next attempt starts, whatever its content;
     - the same content is running or was completed: nothing starts;
     - other content is running or was completed: refused.
     """
     if earlier is None:
         return Start(Decision.START, 1)
+    if _is_redelivery(source, earlier.source):
+        return Start(Decision.SAME, earlier.attempt)
     if earlier.runtime_status in ENDED_BADLY:
         return Start(Decision.START, earlier.attempt + 1)
     same = earlier.digest == digest
     return Start(Decision.SAME if same else Decision.CONFLICT, earlier.attempt)
+
+
+def _is_redelivery(source: Source | None, earlier: Source | None) -> bool:
+    """Whether both are one message: its id alone may be its sender's, who may send it anew."""
+    if source is None or earlier is None or source.message_id is None or source.enqueued_at is None:
+        return False
+    return (source.message_id, source.enqueued_at) == (earlier.message_id, earlier.enqueued_at)

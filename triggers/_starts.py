@@ -30,12 +30,18 @@ class Conflict(Exception):
     """Other content has this id already; the text says so in a sentence."""
 
 
-def start_after(run: InstanceView | None, content: str) -> Start:
-    """What the rule says about content with this digest after that run."""
+def start_after(run: InstanceView | None, content: str, source: Source | None = None) -> Start:
+    """What the rule says about content with this digest, by this message, after that run."""
     if run is None:
         return decide_start(content, None)
-    attempt = run.input.get("attempt", 1)
-    return decide_start(content, EarlierRun(run.runtime_status, run.input.get("digest"), attempt))
+    given = run.input
+    earlier = EarlierRun(
+        run.runtime_status,
+        given.get("digest"),
+        given.get("attempt", 1),
+        Source.from_dict(given.get("source")),
+    )
+    return decide_start(content, earlier, source)
 
 
 async def start_order(hub: Hub, raw: dict[str, Any], source: Source) -> Decision:
@@ -54,7 +60,7 @@ async def start_order(hub: Hub, raw: dict[str, Any], source: Source) -> Decision
     async def look() -> InstanceView | None:
         return await hub.order_run(order_id)
 
-    return await _once(f"order {order_id}", content, look, start)
+    return await _once(f"order {order_id}", content, source, look, start)
 
 
 async def start_batch(
@@ -75,16 +81,17 @@ async def start_batch(
     async def look() -> InstanceView | None:
         return await hub.run(instance_id)
 
-    return await _once(f"batch {batch_id}", content, look, start)
+    return await _once(f"batch {batch_id}", content, source, look, start)
 
 
 async def _once(
     what: str,
     content: str,
+    source: Source,
     look: Callable[[], Coroutine[Any, Any, InstanceView | None]],
     start: Callable[[int], Coroutine[Any, Any, None]],
 ) -> Decision:
-    wanted = start_after(await look(), content)
+    wanted = start_after(await look(), content, source)
     if wanted.decision is Decision.START:
         try:
             await start(wanted.attempt)
@@ -93,7 +100,7 @@ async def _once(
         except Exception as error:
             # The task hub refuses an id that is active: another delivery was faster. Whether it
             # was for the same content is looked up; any other refusal goes on.
-            wanted = start_after(await look(), content)
+            wanted = start_after(await look(), content, source)
             if wanted.decision is Decision.START:
                 raise refused(error) from error
     if wanted.decision is Decision.CONFLICT:

@@ -154,6 +154,33 @@ async def test_a_lock_that_runs_out_on_a_stepped_clock_loses_no_message(emulator
     assert (await keys(emulator, "LOCK-2")).total() == 1
 
 
+async def test_a_message_that_comes_again_after_its_order_failed_does_not_try_it_again(
+    emulator: Emulator,
+) -> None:
+    hold = {"point": "servicebus.deliver", "action": "delay", "seconds": 0.3}
+    refuse = {
+        "point": "activity.before",
+        "action": "fail",
+        "match": {"instance": "AGAIN-1", "function": "persist_order"},
+        "message": "[STORE_REFUSED] injected",
+        "times": None,
+    }
+    await emulator.post("/emulator/faults", json=[hold, refuse])
+    await emulator.send("orders", json.dumps(an_order(id="AGAIN-1")))
+    # Nothing that the broker is told of this message is kept: neither delivery nor completion.
+    deaf = {"point": "servicebus.commit.before", "action": "fail", "times": None}
+    await emulator.post("/emulator/faults", json=deaf)
+    assert (await ended(emulator, "AGAIN-1"))["state"] == "failed"
+    delivered = await passed(emulator, "servicebus.deliver")
+    await emulator.ask("DELETE", "/emulator/faults?point=servicebus.commit.before")
+    await emulator.post("/emulator/clock", json={"advanceSeconds": 120})
+    await settled(emulator)
+    await emulator.post("/emulator/clock", json={"advanceSeconds": -120})
+    assert await passed(emulator, "servicebus.deliver") > delivered
+    status = await final_status(emulator, "AGAIN-1")
+    assert (status["state"], status["attempt"]) == ("failed", 1)
+
+
 POISON: list[dict[str, Any]] = [
     {"id": "poison-1", "orders": "not a list"},
     {"id": "poison 2 with blanks"},

@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.payloads import Source
 from domain.starting import ACTIVE, ENDED_BADLY, Decision, EarlierRun, Start, decide_start
 
 
@@ -23,3 +24,20 @@ def test_other_content_is_refused(status: str) -> None:
 @pytest.mark.parametrize("digest", ["d", "other", None])
 def test_after_a_failure_the_next_attempt_starts(status: str, digest: str | None) -> None:
     assert decide_start("d", EarlierRun(status, digest, 3)) == Start(Decision.START, 4)
+
+
+@pytest.mark.parametrize("status", sorted(ENDED_BADLY | ACTIVE | {"Completed"}))
+@pytest.mark.parametrize("digest", ["d", "corrected since"])
+def test_a_message_that_is_delivered_again_starts_nothing(status: str, digest: str) -> None:
+    earlier = EarlierRun(status, digest, 3, Source("m-1", "2026-11-20T09:30:00.000Z"))
+    again = Source("m-1", "2026-11-20T09:30:00.000Z")
+    assert decide_start("d", earlier, again) == Start(Decision.SAME, 3)
+
+
+@pytest.mark.parametrize(
+    "source", [Source("m-1", "2026-11-21T09:30:00.000Z"), Source("m-1"), Source(), None]
+)
+def test_a_failed_order_that_is_sent_anew_is_tried_again(source: Source | None) -> None:
+    earlier = EarlierRun("Failed", "d", 1, Source("m-1", "2026-11-20T09:30:00.000Z"))
+    assert decide_start("d", earlier, source) == Start(Decision.START, 2)
+    assert decide_start("d", EarlierRun("Failed", "d", 1, Source()), source).attempt == 2
