@@ -87,17 +87,26 @@ def response_of(datum: Datum) -> web.Response:
 
 
 def _http_response(value: Mapping[str, Any]) -> web.Response:
+    status = _status(value["status_code"])
     headers: CIMultiDict[str] = CIMultiDict()
     for name, text in value["headers"].items():
         if name.lower() not in _HOP_HEADERS:
             headers[name] = text
     for cookie in value.get("cookies") or ():
         headers.add("Set-Cookie", cookie)
-    return web.Response(status=int(value["status_code"]), headers=headers, body=value["body"])
+    return web.Response(status=status, headers=headers, body=value["body"])
+
+
+def _status(value: Any) -> int:
+    """A status code; raises ValueError for what the real server refuses to send as well."""
+    status = int(value)
+    if not 100 <= status <= 999:
+        raise ValueError(f"{status} is not a status code: 100 to 999.")
+    return status
 
 
 def _described_response(value: Mapping[str, Any]) -> web.Response:
-    status = int(value.get("status") or value.get("statusCode") or 200)
+    status = _status(value.get("status") or value.get("statusCode") or 200)
     given = value.get("headers")
     headers = (
         {str(name): str(text) for name, text in given.items()} if isinstance(given, dict) else {}

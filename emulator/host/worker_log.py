@@ -2,6 +2,8 @@
 
 import logging
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from emulator.host.log import ERROR, INFORMATION, WARNING, Log
 from emulator.host.worker_model import LogLine
 
@@ -34,5 +36,12 @@ class BridgeHandler(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
+        category = f"Host.{record.name}"
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            # Whoever sent it is answered 400; the server's own trace would help nobody.
+            reason = error.message.splitlines()[0].rstrip(":")
+            self._log.write(WARNING, f"A request could not be read: {reason}", category)
+            return
         level = ERROR if record.levelno >= logging.ERROR else WARNING
-        self._log.write(level, self.format(record), f"Host.{record.name}")
+        self._log.write(level, self.format(record), category)

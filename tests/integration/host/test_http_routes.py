@@ -1,6 +1,7 @@
 """Every kind of route, body, returned value and key, through real functions."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -92,6 +93,7 @@ APP = """
     def returns(req: func.HttpRequest):
         return {"bytes": b"raw", "int": 1, "tuple": ("a", 200),
                 "status": func.HttpResponse(status_code=204),
+                "nonsense": func.HttpResponse(status_code=42),
                 "named": func.HttpResponse("\\u00e9", charset="latin-1", mimetype="text/html",
                     headers={"X-Many": "1, 2", "Content-Length": "999"})}[req.route_params["kind"]]
 
@@ -216,6 +218,30 @@ async def test_responses_keep_what_the_function_gave_them(emulator: Emulator) ->
     assert named.headers["Content-Length"] == "1"
     set_ = await emulator.get("/api/set")
     assert (set_.status, set_.text) == (202, "set")
+
+
+async def test_status_code_that_is_none_is_500(emulator: Emulator) -> None:
+    answer = await emulator.get("/api/returns/nonsense")
+    assert (answer.status, answer.body) == (500, b"")
+    await emulator.logged("42 is not a status code: 100 to 999.")
+
+
+async def test_bytes_that_are_no_request_are_400_and_one_line_of_the_log(
+    emulator: Emulator,
+) -> None:
+    port = int(emulator.doors.host.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    await emulator.logged("A request could not be read: ")
+    assert "BadHttpMessage" not in emulator.log, "no trace of the server's own"
+
+
+async def test_compressed_body_is_passed_on_as_it_is(emulator: Emulator) -> None:
+    body = gzip.compress(b"x" * 1000)
+    answer = await emulator.post("/api/body", data=body, headers={"Content-Encoding": "gzip"})
+    assert answer.json()["length"] == len(body)
 
 
 async def test_blocked_loop_of_the_app_does_not_hold_up_the_host(emulator: Emulator) -> None:
