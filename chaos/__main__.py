@@ -19,7 +19,7 @@ from chaos.report import Findings, Setup
 from chaos.soak import soak
 
 _FIGURES = ROOT / "docs" / "figures"
-_POINTS, _RECOVERIES, _SOAK_S = 120, 8, 60.0
+_POINTS, _RECOVERIES, _SOAK_S = 110, 6, 60.0
 # The busiest stores at each moment, and a soak of a few lives.
 _SHORT_POINTS, _SHORT_RECOVERIES, _SHORT_SOAK_S = 12, 1, 6.0
 
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--soak", type=float, metavar="SECONDS", help=f"default {_SOAK_S:g}; 0 is none")
     add("--seed", type=int, help="what is drawn follows from it (default: a random one)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side")
-    add("--story", choices=list(matrix.STORIES), help="only this one")
+    add("--story", choices=list(matrix.STORIES), help="only this one; writes no figures")
     add("--short", action="store_true", help="a small set, under a minute; writes no figures")
     add("--json", action="store_true", help="JSON on stdout")
     add("--no-write", dest="write", action="store_false", help="leave docs/figures as it is")
@@ -82,8 +82,8 @@ async def _all(given: argparse.Namespace, seed: int) -> Findings:
     points = given.points or str(_SHORT_POINTS if given.short else _POINTS)
     recoveries = _default(given.recoveries, given.short, _RECOVERIES, _SHORT_RECOVERIES)
     seconds = _default(given.soak, given.short, _SOAK_S, _SHORT_SOAK_S)
-    if given.short:
-        given.write = False
+    # A part of the matrix is no figure to publish.
+    given.write = given.write and not given.short and given.story is None
     words = " ".join(sys.argv[1:])
     command = "make chaos" + (f' ARGS="{words}"' if words else "")
     findings = Findings(Setup(seed, points, given.jobs, command), Matrix())

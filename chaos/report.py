@@ -181,7 +181,8 @@ def to_markdown(value: dict[str, Any]) -> str:
         "same data, lives its day to the end, and is compared with the undisturbed run key by "
         "key. *Repeated* are effects that were made again under the same key, as at-least-once "
         "allows. Recovery is from the exec of the restart until the host serves with the app "
-        "loaded, while the runs beside it take their share of the machine.",
+        "loaded, while the runs beside it take their share of the machine. The gateway keeps "
+        "nothing of an order and takes no part.",
         "",
         "| story | death | writes | runs | died | lost | doubled | different | broken | repeated | "
         "recovery p50 | p95 | max |",
