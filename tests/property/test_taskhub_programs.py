@@ -4,11 +4,14 @@ Random programs, seeded. Each episode is compared with the library's own counter
 result with the only ones that are possible. `TASKHUB_PROGRAMS` sets how many programs a seed has.
 """
 
+import asyncio
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.support.crashes import CrashFaults
 from tests.support.hub_harness import running_hub
 from tests.support.inprocess_invoker import InProcessInvoker
 from tests.support.programs import Programs, Worker, echo, fits, kid, program
@@ -52,6 +55,37 @@ async def test_random_programs_survive_restarts_of_the_hub(tmp_path: Path, seed:
         async with running_hub(path, invoker) as hub:
             await hub.ended(started[0][1])
         assert invoker.mismatches == []
+    async with running_hub(path, an_invoker(worker)) as hub:
+        for wanted, instance_id in started:
+            results = await hub.output(instance_id)
+            assert fits(wanted, results), (wanted, results)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_random_programs_survive_deaths_at_random_commits(tmp_path: Path, seed: int) -> None:
+    made, worker, chance = Programs(seed), Worker(), Random(seed)
+    path = tmp_path / "hub.db"
+    started = []
+    async with running_hub(path, an_invoker(worker)) as hub:
+        for _ in range(PROGRAMS):
+            wanted = made.program()
+            started.append((wanted, await hub.start("program", wanted)))
+    deaths = 0
+    for _ in range(8):
+        faults = CrashFaults(chance.choice(["middle", "before", "after"]), chance.randrange(12))
+        invoker = an_invoker(worker)
+        async with running_hub(path, invoker, faults=faults) as hub:
+            ended = asyncio.gather(*(hub.ended(instance_id) for _, instance_id in started))
+            reached = asyncio.ensure_future(faults.reached.wait())
+            await asyncio.wait((ended, reached), return_when=asyncio.FIRST_COMPLETED)
+            deaths += faults.reached.is_set()
+            ended.cancel()
+            reached.cancel()
+            await hub.hub.stop()
+            faults.bury()
+            await asyncio.gather(ended, reached, return_exceptions=True)
+        assert invoker.mismatches == []
+    assert deaths >= 3
     async with running_hub(path, an_invoker(worker)) as hub:
         for wanted, instance_id in started:
             results = await hub.output(instance_id)
