@@ -11,7 +11,6 @@ anew; the results of activities that were not yet stored are kept over that.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from emulator.taskhub.cache import Active, Cache
 from emulator.taskhub.commits import Directory, Outgoing, build
 from emulator.taskhub.episode import Limits, fail, take_reply
 from emulator.taskhub.inbox import Inbox, Message, MessageKind
+from emulator.taskhub.lineup import PACE_S, Lineup
 from emulator.taskhub.model import Episode, FunctionInvoker, WorkerLost
 from emulator.taskhub.names import find_name
 from emulator.taskhub.options import HubOptions
@@ -36,16 +36,6 @@ from emulator.taskhub.waiters import Waiters
 from emulator.taskhub.work import Work
 
 _log = logging.getLogger("Host.Triggers.DurableTask")
-
-# Of instances that wait for their first turn behind so many others, only the id is kept.
-_QUEUED_IN_MEMORY = 2000
-# Instances that have begun go before those that have not, so that what was started gets done; but
-# of so many in a row, the next is a new one.
-_BEGUN_IN_A_ROW = 4
-# While more activities wait than can run, a new instance would only add to those that are half
-# done, and of more than the worker keeps alive each would be replayed in full at every turn. So
-# then one begins in this time: few enough not to matter, and never none.
-_PACE_S = 0.01
 
 
 class Entities(Protocol):
@@ -72,10 +62,7 @@ class Engine:
         self.alarm = Alarm(clock, self._ring)
         self.work: Work
         self.entities: Entities
-        self._ready: deque[Active] = deque()
-        self._new: deque[Active] = deque()
-        self._in_a_row = 0
-        self._began_at = 0.0
+        self._lineup = Lineup()
         self._later: asyncio.TimerHandle | None = None
         self._running = 0
         self._turns: set[asyncio.Task[None]] = set()
@@ -91,8 +78,7 @@ class Engine:
         self.alarm.stop()
         if self._later is not None:
             self._later.cancel()
-        self._ready.clear()
-        self._new.clear()
+        self._lineup.clear()
         for task in list(self._turns):
             task.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
@@ -100,14 +86,14 @@ class Engine:
     @property
     def is_idle(self) -> bool:
         """Whether no turn is made or queued."""
-        return not (self._turns or self._ready or self._new)
+        return not (self._turns or self._lineup)
 
     # What comes in.
 
     def adopt(self, start: Start, key: int) -> None:
         """Take up an instance that was just created, in place of what had its id."""
         instance = None
-        if len(self._new) < _QUEUED_IN_MEMORY:
+        if self._lineup.has_room:
             instance = Instance(
                 key,
                 start.id,
@@ -120,7 +106,7 @@ class Engine:
             )
         self._admission.unpark(start.id)
         active = self.cache.put(Active(start.id, instance, is_queued=True))
-        self._new.append(active)
+        self._lineup.add_new(active)
         self._pump()
 
     def deliver(self, instance_id: str, message: Message) -> None:
@@ -160,14 +146,14 @@ class Engine:
             return
         active.is_queued = True
         self.cache.wake(active)
-        self._ready.append(active)
+        self._lineup.add(active)
         self._pump()
 
     def _pump(self) -> None:
-        while (self._ready or self._new) and self._running < self._options.max_orchestrators:
+        while self._lineup and self._running < self._options.max_orchestrators:
             if self._stopped:
                 return
-            active = self._next()
+            active = self._lineup.next(asyncio.get_running_loop().time(), self.work.is_crowded)
             if active is None:
                 self._pump_later()
                 return
@@ -177,23 +163,9 @@ class Engine:
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
 
-    def _next(self) -> Active | None:
-        """The instance whose turn it is; None if only new ones wait, and they may not begin yet."""
-        if self._new and self._is_turn_of_a_new_one():
-            self._in_a_row = 0
-            self._began_at = asyncio.get_running_loop().time()
-            return self._new.popleft()
-        self._in_a_row += 1
-        return self._ready.popleft() if self._ready else None
-
-    def _is_turn_of_a_new_one(self) -> bool:
-        if self.work.is_crowded:
-            return asyncio.get_running_loop().time() - self._began_at >= _PACE_S
-        return not self._ready or self._in_a_row >= _BEGUN_IN_A_ROW
-
     def _pump_later(self) -> None:
         if self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_PACE_S, self._pump_now)
+            self._later = asyncio.get_running_loop().call_later(PACE_S, self._pump_now)
 
     def _pump_now(self) -> None:
         self._later = None

@@ -2,8 +2,7 @@
 
 import asyncio
 
-from emulator.taskhub import HubOptions
-from emulator.taskhub import engine as engine_module
+from emulator.taskhub import HubOptions, lineup
 from tests.support.hub_harness import running_hub
 from tests.support.inprocess_invoker import InProcessInvoker
 
@@ -39,7 +38,7 @@ def an_invoker(slow):
 
 async def test_nothing_more_is_begun_while_activities_queue_up(path, monkeypatch):
     # Without the few that begin as time goes by, since on a slow machine that is any number.
-    monkeypatch.setattr(engine_module, "_PACE_S", 60.0)
+    monkeypatch.setattr(lineup, "PACE_S", 60.0)
     slow = Slow()
     invoker = an_invoker(slow)
     async with running_hub(path, invoker, options=FEW) as hub:

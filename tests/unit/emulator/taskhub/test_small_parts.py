@@ -12,6 +12,7 @@ from emulator.taskhub.alarm import Alarm
 from emulator.taskhub.cache import Active, Cache
 from emulator.taskhub.errors import custom_status_too_large
 from emulator.taskhub.inbox import Message, MessageKind
+from emulator.taskhub.lineup import PACE_S, Lineup
 from emulator.taskhub.names import find_name
 from emulator.taskhub.pauses import pause_s
 from emulator.taskhub.queries import Snapshot
@@ -239,3 +240,31 @@ def test_cache_is_bounded_by_size_too():
     huge = Instance(99, "huge", "e", "order", None, "x" * 5000)
     cache.rest(cache.put(Active("huge", huge)))
     assert len(cache) == 0
+
+
+def a_lineup(begun, new):
+    lineup = Lineup()
+    for number in range(begun):
+        lineup.add(Active(f"begun-{number}"))
+    for number in range(new):
+        lineup.add_new(Active(f"new-{number}"))
+    return lineup
+
+
+def test_begun_instances_go_first_and_new_ones_do_not_starve():
+    lineup = a_lineup(begun=6, new=3)
+    order = []
+    while lineup:
+        order.append(lineup.next(0.0, is_crowded=False).id.split("-")[0])
+    assert order == [*["begun"] * 4, "new", *["begun"] * 2, "new", "new"]
+
+
+def test_while_activities_queue_up_one_new_instance_begins_in_a_while():
+    lineup = a_lineup(begun=0, new=3)
+    assert lineup.next(100.0, is_crowded=True).id == "new-0"
+    assert lineup.next(100.0, is_crowded=True) is None
+    assert lineup.next(100.0 + PACE_S, is_crowded=True).id == "new-1"
+    lineup.add(Active("begun"))
+    assert lineup.next(100.0 + PACE_S, is_crowded=True).id == "begun"
+    assert lineup.next(100.0 + PACE_S, is_crowded=False).id == "new-2"
+    assert not lineup
