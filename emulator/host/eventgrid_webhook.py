@@ -19,6 +19,7 @@ from emulator.host.functions import Function
 from emulator.host.http_front import given_key
 from emulator.host.invocations import Invocations, Outcome, Request
 from emulator.host.keys import Keys, Level
+from emulator.host.log import Log
 from emulator.host.metadata import binding_data, event_grid
 
 
@@ -124,12 +125,19 @@ def _validation(events: list[dict[str, Any]]) -> web.Response:
 class EventGridListener:
     """Delivers what is published here to the functions that the entities file subscribes."""
 
-    def __init__(self, webhook: EventGridWebhook, sink: Sink) -> None:
+    def __init__(self, webhook: EventGridWebhook, sink: Sink, log: Log) -> None:
         self._webhook = webhook
         self._sink = sink
+        self._log = log
 
     async def start(self) -> None:
         """Begin to deliver."""
+        for subscription in self._sink.subscriptions.values():
+            if self._webhook.find(subscription.function) is None:
+                self._log.warning(
+                    f"The subscription '{subscription.name}' names '{subscription.function}', and "
+                    "no function with an Event Grid trigger of that name runs."
+                )
         self._sink.deliveries.start(self._deliver)
 
     async def stop(self) -> None:

@@ -24,13 +24,7 @@ from emulator.host.entities_file import entities_path, workflow_files
 from emulator.host.errors import StartError
 from emulator.host.eventgrid_webhook import EventGridListener, EventGridWebhook
 from emulator.host.faults_api import routes as fault_routes
-from emulator.host.functions import (
-    Function,
-    allow_list,
-    read_functions,
-    unknown_names,
-    uses_blobs,
-)
+from emulator.host.functions import Function, read_functions, uses_blobs
 from emulator.host.gateway_part import GatewayPart
 from emulator.host.http_front import HttpFront, host_id
 from emulator.host.ingestion_part import IngestionPart, parameter_values
@@ -38,7 +32,7 @@ from emulator.host.inputs import Inputs
 from emulator.host.invocations import Invocations, Request
 from emulator.host.keys import Keys
 from emulator.host.listeners import Assembler, Assembly
-from emulator.host.loading import load_app
+from emulator.host.loading import load_app, tell_of_selection
 from emulator.host.log import Log
 from emulator.host.manual import manual_request
 from emulator.host.outputs import Outputs
@@ -261,44 +255,17 @@ class Host:
                 configuration.options.functions,
             )
         )
-        self._tell_of_selection(loaded)
+        tell_of_selection(loaded, self.functions.values(), configuration, self._log)
         running = {name for name, function in self.functions.items() if function.runs}
         worker.leave_out([metadata.name for metadata in loaded if metadata.name not in running])
         await self._durable.start(is_needed=needs_hub(self.functions.values()))
         self._front.open(assembly.router, assembly.functions, self._invocations, self._keys)
-        if assembler.services.sink.subscriptions:
-            assembly.listeners.append(self._subscribed(assembler.services.sink))
+        sink = assembler.services.sink
+        if sink.subscriptions:
+            webhook = EventGridWebhook(self._find_running, self._invocations, self._clock)
+            assembly.listeners.append(EventGridListener(webhook, sink, self._log))
         for listener in assembly.listeners:
             await listener.start()
-
-    def _subscribed(self, sink: eventgrid.Sink) -> EventGridListener:
-        assert self._invocations is not None
-        webhook = EventGridWebhook(self._find_running, self._invocations, self._clock)
-        for subscription in sink.subscriptions.values():
-            if webhook.find(subscription.function) is None:
-                self._log.warning(
-                    f"The subscription '{subscription.name}' names '{subscription.function}', and "
-                    "no function with an Event Grid trigger of that name runs."
-                )
-        return EventGridListener(webhook, sink)
-
-    def _tell_of_selection(self, loaded: list[FunctionMetadata]) -> None:
-        """Say which functions are left out on purpose, and that none is left where it is so."""
-        configuration, log = self._configuration, self._log
-        names = allow_list(configuration.host_json, configuration.options.functions)
-        if names is not None:
-            log.info(
-                "A function allow list has been specified, excluding all but the following "
-                f"functions: [{', '.join(names)}]",
-                "Host.Startup",
-            )
-            for name in unknown_names(loaded, names):
-                log.warning(f"The allow list names '{name}', and the app has no such function.")
-        if not any(function.error is None for function in self.functions.values()):
-            log.warning(
-                "No job functions found. A function of the v2 programming model is one that is "
-                "decorated with a trigger of the app, or of a blueprint that the app registers."
-            )
 
     async def stop(self) -> None:
         """Take no new work, finish what is in flight within ten seconds, close everything."""

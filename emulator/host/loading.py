@@ -4,11 +4,13 @@ Source of the texts for an app that cannot be loaded: the worker, and the host's
 """
 
 import asyncio
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from emulator.host.admin import HostState
 from emulator.host.configuration import Configuration
 from emulator.host.errors import StartError
+from emulator.host.functions import Function, allow_list, unknown_names
 from emulator.host.log import Log
 from emulator.host.settings import Settings
 from emulator.host.worker_model import AppLoadError, FunctionMetadata
@@ -45,6 +47,27 @@ async def load_app(
         raise StartError(f"The worker's Python cannot be started: {error}.") from error
     console.info("Worker process started and initialized.", "Function.Host")
     return loaded
+
+
+def tell_of_selection(
+    loaded: Collection[FunctionMetadata],
+    functions: Iterable[Function],
+    configuration: Configuration,
+    console: Log,
+) -> None:
+    """Say which functions are left out on purpose, and that none is left where it is so."""
+    names = allow_list(configuration.host_json, configuration.options.functions)
+    if names is not None:
+        listed = ", ".join(names)
+        text = "A function allow list has been specified, excluding all but the following functions"
+        console.info(f"{text}: [{listed}]", "Host.Startup")
+        for name in unknown_names(loaded, names):
+            console.warning(f"The allow list names '{name}', and the app has no such function.")
+    if not any(function.error is None for function in functions):
+        console.warning(
+            "No job functions found. A function of the v2 programming model is one that is "
+            "decorated with a trigger of the app, or of a blueprint that the app registers."
+        )
 
 
 def _refusal(error: AppLoadError, script_root: Path) -> str:

@@ -15,9 +15,10 @@ APP = (
     f"""
     import json, os
     from typing import List
+    import azure.durable_functions as df
     import azure.functions as func
 
-    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 {REPORT}"""
     + """
     ACCOUNT = "AzureWebJobsStorage"
@@ -46,6 +47,20 @@ APP = (
     @app.queue_output(arg_name="$return", queue_name="sent", connection=ACCOUNT)
     def relay(msg: func.QueueMessage) -> str:
         return "relayed " + msg.get_json()["name"]
+
+    @app.queue_trigger(arg_name="msg", queue_name="begin", connection=ACCOUNT)
+    @app.durable_client_input(client_name="client")
+    async def begin(msg: func.QueueMessage, client: df.DurableOrchestrationClient):
+        await client.start_new("greet", None, msg.get_body().decode())
+
+    @app.orchestration_trigger(context_name="context")
+    def greet(context):
+        yield context.call_activity("tell", context.get_input())
+
+    @app.activity_trigger(input_name="name")
+    @app.queue_output(arg_name="out", queue_name="sent", connection=ACCOUNT)
+    def tell(name: str, out: func.Out[str]) -> None:
+        out.set("Hello " + name)
 
     @app.queue_trigger(arg_name="msg", queue_name="Not_A_Queue", connection=ACCOUNT)
     def misnamed(msg: func.QueueMessage): ...
@@ -170,6 +185,13 @@ async def test_returned_text_and_lists_become_messages(emulator: Emulator) -> No
     assert found[-4:-1] == ["plain", "a", "b"]
     # The library makes an object of a message, and the object is what is sent.
     assert json.loads(found[-1])["body"] == "c"
+
+
+async def test_message_starts_an_orchestration_whose_activity_sends_another(
+    emulator: Emulator,
+) -> None:
+    await emulator.post("/api/to/begin", data=b"world")
+    await bodies_until(emulator, "sent", "Hello world")
 
 
 async def test_message_over_the_limit_fails_the_function(emulator: Emulator) -> None:
