@@ -15,6 +15,8 @@ from typing import Never
 
 VERSION = "4.0.7000"
 DEFAULT_PORT, GATEWAY_PORT, COSMOS_PORT, MESSAGING_PORT = 7071, 8080, 8081, 5300
+# The vendor's emulator has https on 8081 alone; here http has it, and https the next.
+COSMOS_TLS_PORT = 8082
 # Azurite's.
 BLOB_PORT = 10000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,7 +33,7 @@ class Options:
     Attributes:
         port: of the Functions host; 0 is any free one, as for all ports.
         cosmos_tls_port: https for the Cosmos DB endpoint, and with it a local managed identity;
-            None is neither.
+            None is neither, unless a setting names the endpoint by https.
         functions: names of the functions to run; none of them means all.
     """
 
@@ -123,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         *("--cosmos-tls-port",),
         type=_port,
-        help="https for it, with a local managed identity, so that DefaultAzureCredential works",
+        help="https for it, with a local managed identity, so that DefaultAzureCredential works "
+        f"(default {COSMOS_TLS_PORT}, if a setting names https://localhost:{COSMOS_PORT})",
     )
     add(
         *("--servicebus-port",),

@@ -2,7 +2,7 @@
 
 Serves the token endpoint that App Service and Functions give to their apps. The tokens prove
 nothing and are taken by the emulated services as they come; what is exercised is the app's way of
-getting and sending them. Set the two variables of `settings` in the app's environment.
+getting and sending them. Set the variables of `settings` in the app's environment.
 
 Source: specification of the Cosmos DB REST protocol, section 3; App Service's managed identity
 REST endpoint, version 2019-08-01.
@@ -34,7 +34,12 @@ class Identity:
 
     def settings(self, origin: str) -> dict[str, str]:
         """The environment of an app that shall find this identity at an origin."""
-        return {"IDENTITY_ENDPOINT": f"{origin}{PATH}", "IDENTITY_HEADER": self.secret}
+        return {
+            "IDENTITY_ENDPOINT": f"{origin}{PATH}",
+            "IDENTITY_HEADER": self.secret,
+            # Whoever is signed in to Azure on this machine is not asked for a token for it.
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+        }
 
     def routes(self) -> list[web.RouteDef]:
         """The route to mount."""

@@ -13,6 +13,7 @@ from typing import Any
 from emulator.config import (
     BLOB_PORT,
     COSMOS_PORT,
+    COSMOS_TLS_PORT,
     DEFAULT_PORT,
     GATEWAY_PORT,
     MESSAGING_PORT,
@@ -24,7 +25,13 @@ from emulator.host.errors import SettingsError
 from emulator.host.faults_api import parse_rules
 from emulator.host.host_json import HostJson, read_host_json
 from emulator.host.http_front import DEFAULT_BODY_LIMIT, FrontOptions
-from emulator.host.settings import LocalSettings, Settings, follow_ports, read_local_settings
+from emulator.host.settings import (
+    LocalSettings,
+    Settings,
+    follow_ports,
+    names_https,
+    read_local_settings,
+)
 from emulator.taskhub import HubOptions, InvalidOptions, read_retention
 
 _DEFAULT_PORTS = {
@@ -68,6 +75,14 @@ def wanted_port(options: Options, file: LocalSettings, environment: Mapping[str,
     if text.isdigit():
         return int(text)
     return DEFAULT_PORT if file.port is None else file.port
+
+
+def with_tls_port(options: Options, file: LocalSettings) -> Options:
+    """The options, with https for Cosmos DB where a setting names it and they do not."""
+    values = {**file.values, **file.connection_strings}
+    if options.cosmos_tls_port is not None or not names_https(values, COSMOS_PORT):
+        return options
+    return replace(options, cosmos_tls_port=COSMOS_TLS_PORT if options.cosmos_port else 0)
 
 
 def read_configuration(

@@ -24,6 +24,7 @@ from emulator.host.configuration import (
     read_faults,
     read_file_settings,
     wanted_port,
+    with_tls_port,
 )
 from emulator.host.doors import Door, close_all, open_door
 from emulator.host.entities_file import entities_path, wants_gateway, workflow_files
@@ -61,6 +62,7 @@ async def _serve(options: Options) -> Options | None:
     again = asyncio.Event()
     faults = read_faults(options)
     file = read_file_settings(options)
+    options = with_tls_port(options, file)
     doors: list[Door] = []
     folder: DataFolder | None = None
     try:

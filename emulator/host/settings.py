@@ -134,6 +134,15 @@ def _text(path: Path, section: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
+def names_https(values: Mapping[str, str], port: int) -> bool:
+    """Whether a value holds a loopback URL of https with this port."""
+    return any(
+        found["scheme"].lower() == "https" and int(found["port"]) == port
+        for value in values.values()
+        for found in _LOOPBACK.finditer(value)
+    )
+
+
 def follow_ports(
     values: Mapping[str, str], ports: Mapping[int, int], tls_ports: Mapping[int, int] | None = None
 ) -> dict[str, str]:

@@ -13,33 +13,34 @@ from activities._settings import InvalidSetting, StoreConnection, read_settings
 
 ROOT = Path(__file__).parents[3]
 SAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-IDENTITY = {name: value for name, value in SAMPLE.items() if name != "COSMOS_DB"} | {
-    "COSMOS_DB__accountEndpoint": "https://orders.documents.azure.com:443/",
-    "COSMOS_DB__clientId": "1111",
-}
+ENDPOINT = "COSMOS_DB__accountEndpoint"
 
 
 def test_the_sample_settings_are_complete() -> None:
     told = read_settings(SAMPLE)
-    assert told.store.connection_string == SAMPLE["COSMOS_DB"]
+    assert told.store == StoreConnection(None, SAMPLE[ENDPOINT], None)
     assert (told.database, told.processed) == ("orders", "processed")
 
 
-def test_an_endpoint_means_an_identity() -> None:
-    told = read_settings(IDENTITY).store
-    assert told == StoreConnection(None, "https://orders.documents.azure.com:443/", "1111")
+def test_an_endpoint_means_an_identity_and_a_client_id_says_which() -> None:
+    url = "https://orders.documents.azure.com:443/"
+    told = read_settings(SAMPLE | {ENDPOINT: url, "COSMOS_DB__clientId": "1111"})
+    assert told.store == StoreConnection(None, url, "1111")
+
+
+def test_a_connection_string_means_a_key_and_goes_before_an_endpoint() -> None:
+    text = "AccountEndpoint=http://localhost:1/;AccountKey=a2V5;"
+    told = read_settings(SAMPLE | {"COSMOS_DB": text})
+    assert told.store == StoreConnection(text, None, None)
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"COSMOS_DB": ""}, "COSMOS_DB__accountEndpoint is missing, and so is COSMOS_DB"),
+        ({ENDPOINT: ""}, "COSMOS_DB__accountEndpoint is missing, and so is COSMOS_DB"),
         ({"COSMOS_DB": "AccountEndpoint=http://x/"}, "COSMOS_DB is .* without AccountKey"),
         ({"COSMOS_DB": "secret"}, "COSMOS_DB is a connection string without AccountEndpoint"),
-        (
-            {"COSMOS_DB": "", "COSMOS_DB__accountEndpoint": "orders"},
-            "COSMOS_DB__accountEndpoint is not a URL",
-        ),
+        ({ENDPOINT: "orders"}, "COSMOS_DB__accountEndpoint is not a URL"),
         ({"COSMOS_DB_DATABASE_NAME": " "}, "COSMOS_DB_DATABASE_NAME is missing"),
         (
             {"COSMOS_DB_PROCESSED_CONTAINER_NAME": ""},

@@ -33,4 +33,5 @@ def test_settings_point_to_the_endpoint() -> None:
     assert settings == {
         "IDENTITY_ENDPOINT": f"http://127.0.0.1:1{PATH}",
         "IDENTITY_HEADER": "s",
+        "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
     }

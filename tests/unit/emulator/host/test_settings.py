@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from emulator.host.errors import FunctionInError, SettingsError
-from emulator.host.settings import LocalSettings, Settings, follow_ports, read_local_settings
+from emulator.host.settings import (
+    LocalSettings,
+    Settings,
+    follow_ports,
+    names_https,
+    read_local_settings,
+)
 
 
 def read(tmp_path: Path, document: Any) -> LocalSettings:
@@ -133,3 +139,17 @@ def test_loopback_urls_follow_the_ports_that_are_used() -> None:
         "C": "https://example.com:8081",
         "D": "http://localhost:80810",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "is_https"),
+    [
+        ("https://localhost:8081/", True),
+        ("AccountEndpoint=HTTPS://127.0.0.1:8081/;AccountKey=x", True),
+        ("http://localhost:8081/", False),
+        ("https://localhost:9999/", False),
+        ("https://orders.documents.azure.com:8081/", False),
+    ],
+)
+def test_settings_tell_whether_the_endpoint_is_wanted_by_https(value: str, is_https: bool) -> None:
+    assert names_https({"A": "x", "B": value}, 8081) is is_https
