@@ -64,6 +64,15 @@ def test_lonely_brace_is_refused(text: str) -> None:
         ("30 0 9 * * Mon-Fri", "2024-03-04T09:00:30+00:00"),
         ("0 0 0 1 Jan *", "2025-01-01T00:00:00+00:00"),
         ("*/2 * * * * *", "2024-03-04T05:06:08+00:00"),
+        ("0 10/20 * * * *", "2024-03-04T05:10:00+00:00"),
+        ("0 0 0 * JANUARY,Jul *", "2024-07-01T00:00:00+00:00"),
+        # The first Monday of a month: a day must fit both fields.
+        ("0 0 9 1-7 * MON", "2024-03-04T09:00:00+00:00"),
+        ("0 0 9 13 * Friday", "2024-09-13T09:00:00+00:00"),
+        # The ends of a span may come in any order.
+        ("0 0 0 * * FRI-MON", "2024-03-05T00:00:00+00:00"),
+        ("0 0 0 * * sat-sun", "2024-03-05T00:00:00+00:00"),
+        ("0 0 0 * * 0", "2024-03-10T00:00:00+00:00"),
         ("00:00:30", "2024-03-04T05:06:37+00:00"),
         ("1.00:00:00", "2024-03-05T05:06:07+00:00"),
     ],
@@ -85,7 +94,12 @@ def test_timers_less_than_a_minute_apart_are_frequent(schedule: str, is_frequent
 
 
 @pytest.mark.parametrize(
-    "schedule", ["", "whenever", "* * *", "61 * * * * *", "-00:01:00", "25:00"]
+    "schedule",
+    [
+        *("", "whenever", "* * *", "61 * * * * *", "-00:01:00", "25:00", "@daily x x x x"),
+        *("0 0 0 L * *", "0 0 0 ? * *", "0 0 0 * * MON#1", "0 0 0 * * 7", "0 0 0 * X *"),
+        *("0 0 0 31 2 *", "0 0 0 *-2 * *", "0 0 0 1,,2 * *", "0 0 0 1- * *", "*/x * * * * *"),
+    ],
 )
 def test_unreadable_schedule_is_refused(schedule: str) -> None:
     with pytest.raises(FunctionInError, match="was not recognized"):
