@@ -1,36 +1,20 @@
 """The dead-letter queue over Service Bus' HTTPS API: look, and send back.
 
-Bindings cannot read a dead-letter queue, and this needs no AMQP client. HTTPS has no browsing: a
-look peek-locks what it shows and unlocks it again at the end, so two looks at once see different
-messages. The same requests go to Azure and to a local broker; only the settings differ.
+HTTPS has no browsing: a look peek-locks what it shows and unlocks it again at the end, so two looks
+at once see different messages.
 
 Source: Service Bus REST API, "Peek-Lock Message", "Unlock Message", "Delete Message", "Send".
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
-from activities._settings import BusConnection, bus_connection
+from activities._bus import Bus, session
 from domain.dead_letters import DeadLetter
-from domain.errors import StepError
 
-if TYPE_CHECKING:
-    import aiohttp
-    from azure.identity.aio import DefaultAzureCredential
-
-_SCOPE = "https://servicebus.azure.net/.default"
-_SAS_LIFETIME_S = 600
-_TIMEOUT_S = 30
 # One look locks no more than this, so that it ends well before the first lock does.
 MAX_LOOK = 500
 # Headers of a received message that are of HTTP, not of the message.
@@ -58,9 +42,9 @@ async def look(limit: int) -> list[DeadLetter]:
     Raises:
         StepError: QUEUE_UNAVAILABLE or QUEUE_REFUSED.
     """
-    async with _session() as bus:
-        locked = await bus.lock_some(limit)
-        await bus.unlock(locked)
+    async with session() as bus:
+        locked = await _lock_some(bus, limit)
+        await _unlock(bus, locked)
     return sorted((one.letter for one in locked), key=lambda letter: letter.sequence_number)
 
 
@@ -74,128 +58,62 @@ async def send_back(wanted: Callable[[DeadLetter], bool], limit: int) -> list[De
     copy is sent again, and an order that comes twice starts once.
     """
     sent = []
-    async with _session() as bus:
-        locked = await bus.lock_some(limit)
+    async with session() as bus:
+        locked = await _lock_some(bus, limit)
         chosen = [one for one in locked if wanted(one.letter)]
         try:
             for one in chosen:
-                await bus.send_back(one)
+                await _send_back(bus, one)
                 sent.append(one.letter)
         finally:
             done = {letter.sequence_number for letter in sent}
-            await bus.unlock([one for one in locked if one.letter.sequence_number not in done])
+            left = [one for one in locked if one.letter.sequence_number not in done]
+            await _unlock(bus, left)
     return sent
 
 
-class _Bus:
-    """Requests to one queue and its dead-letter queue."""
-
-    def __init__(self, session: "aiohttp.ClientSession", base: str, queue: str) -> None:
-        self._session = session
-        self._base = base
-        self._queue = f"{base}/{quote(queue)}/messages"
-        self._head = f"{base}/{quote(queue)}/$deadletterqueue/messages/head?timeout=0"
-
-    async def lock_some(self, limit: int) -> list[Locked]:
-        """Locks dead letters until there are `limit` or no more."""
-        locked: list[Locked] = []
-        while len(locked) < min(limit, MAX_LOOK):
-            status, headers, body = await self._call("POST", self._head)
-            if status == 204:
-                break
-            locked.append(self._locked(headers, body))
-        return locked
-
-    async def unlock(self, locked: list[Locked]) -> None:
-        """Gives them back; one whose lock has ended has been given back already."""
-        await asyncio.gather(*(self._call("PUT", one.url, missing=True) for one in locked))
-
-    async def send_back(self, one: Locked) -> None:
-        """Puts a copy on the queue, then deletes the letter."""
-        headers = {**one.properties, "Content-Type": one.content_type}
-        await self._call("POST", self._queue, one.letter.body, headers)
-        await self._call("DELETE", one.url, missing=True)
-
-    def _locked(self, headers: Mapping[str, str], body: bytes) -> Locked:
-        told = json.loads(headers["BrokerProperties"])
-        properties = {
-            name: value for name, value in headers.items() if name.lower() not in _HTTP_HEADERS
-        }
-        letter = DeadLetter(
-            sequence_number=told["SequenceNumber"],
-            message_id=told.get("MessageId"),
-            delivery_count=told.get("DeliveryCount", 0),
-            enqueued_at=told.get("EnqueuedTimeUtc"),
-            reason=_text(properties.pop(_REASON, None)),
-            description=_text(properties.pop(_DESCRIPTION, None)),
-            body=body,
-        )
-        # The place comes from the broker; only its path is used, so that no token of ours can go
-        # anywhere but to the namespace.
-        path = "/" + headers["Location"].split("://", 1)[-1].partition("/")[2]
-        content_type = headers.get("Content-Type", "application/json")
-        return Locked(letter, self._base + path, content_type, properties)
-
-    async def _call(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        missing: bool = False,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        import aiohttp  # noqa: PLC0415 - kept off the cold start
-        from yarl import URL  # noqa: PLC0415 - as above
-
-        try:
-            async with self._session.request(
-                method, URL(url, encoded=True), data=body, headers=dict(headers or {})
-            ) as answer:
-                status, told, content = answer.status, answer.headers, await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            kind = type(error).__name__
-            raise StepError("QUEUE_UNAVAILABLE", f"The queue does not answer ({kind}).") from error
-        if status < 400 or (missing and status in (404, 410)):
-            return status, told, content
-        code = "QUEUE_UNAVAILABLE" if status >= 500 or status == 429 else "QUEUE_REFUSED"
-        raise StepError(code, f"The queue answers {status}.")
+async def _lock_some(bus: Bus, limit: int) -> list[Locked]:
+    """Locks dead letters until there are `limit` or no more."""
+    head = f"{bus.queue}/$deadletterqueue/messages/head?timeout=0"
+    locked: list[Locked] = []
+    while len(locked) < min(limit, MAX_LOOK):
+        status, headers, body = await bus.call("POST", head)
+        if status == 204:
+            break
+        locked.append(_locked(bus, headers, body))
+    return locked
 
 
-@asynccontextmanager
-async def _session() -> AsyncIterator[_Bus]:
-    import aiohttp  # noqa: PLC0415 - kept off the cold start
-
-    given = bus_connection()
-    headers = {"Authorization": await _authorization(given)}
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-        yield _Bus(session, given.base_url, given.queue)
+async def _unlock(bus: Bus, locked: list[Locked]) -> None:
+    """Gives them back; one whose lock has ended has been given back already."""
+    await asyncio.gather(*(bus.call("PUT", one.url, missing=True) for one in locked))
 
 
-async def _authorization(bus: BusConnection) -> str:
-    if bus.key_name is not None and bus.key is not None:
-        return shared_access_signature(bus.base_url, bus.key_name, bus.key, int(time.time()))
-    token = await _credential(bus.client_id).get_token(_SCOPE)
-    return f"Bearer {token.token}"
+async def _send_back(bus: Bus, one: Locked) -> None:
+    """Puts a copy on the queue, then deletes the letter."""
+    await bus.send(one.letter.body, {**one.properties, "Content-Type": one.content_type})
+    await bus.call("DELETE", one.url, missing=True)
 
 
-@cache
-def _credential(client_id: str | None) -> "DefaultAzureCredential":
-    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
-
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
-
-
-def shared_access_signature(url: str, key_name: str, key: str, now_s: int) -> str:
-    """The header value that a key signs; it holds for ten minutes.
-
-    Source: "Control access to Service Bus with Shared Access Signatures".
-    """
-    resource, expires = quote(url, safe=""), now_s + _SAS_LIFETIME_S
-    signed = hmac.new(key.encode(), f"{resource}\n{expires}".encode(), hashlib.sha256).digest()
-    signature = quote(base64.b64encode(signed).decode(), safe="")
-    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expires}&skn={key_name}"
+def _locked(bus: Bus, headers: Mapping[str, str], body: bytes) -> Locked:
+    told = json.loads(headers["BrokerProperties"])
+    properties = {
+        name: value for name, value in headers.items() if name.lower() not in _HTTP_HEADERS
+    }
+    letter = DeadLetter(
+        sequence_number=told["SequenceNumber"],
+        message_id=told.get("MessageId"),
+        delivery_count=told.get("DeliveryCount", 0),
+        enqueued_at=told.get("EnqueuedTimeUtc"),
+        reason=_text(properties.pop(_REASON, None)),
+        description=_text(properties.pop(_DESCRIPTION, None)),
+        body=body,
+    )
+    # The place comes from the broker; only its path is used, so that no token of ours can go
+    # anywhere but to the namespace.
+    path = "/" + headers["Location"].split("://", 1)[-1].partition("/")[2]
+    content_type = headers.get("Content-Type", "application/json")
+    return Locked(letter, bus.base + path, content_type, properties)
 
 
 def _text(value: Any) -> str | None:

@@ -1,24 +1,30 @@
 """`SubmitOrders`: takes one order or a batch over HTTP and puts it on the queue.
 
 Answers 202 when the message is on the queue; the host sends it after this returns and answers 500
-if it cannot. Only the shape and the ids are looked at here: an order with faults is taken, and
-refused by its orchestration, so that the refusal is kept and told like every other outcome.
+if it cannot. For a caller who waits (`Prefer: wait=N`) it is sent at once, and the answer is the
+status if it is final in time. Only the shape and the ids are looked at here: an order with faults
+is taken, and refused by its orchestration, so that the refusal is kept and told like every other
+outcome.
 """
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from activities.orders import find_order, leave_receipt
+from activities.send_message import send_message
 from domain import keys
 from domain.batches import content_digest
+from domain.errors import StepError
 from domain.jsontext import encode
 from domain.messages import MAX_BODY_BYTES, OrderBatch, SingleOrder, Unusable, classify
 from domain.order import digest, is_usable_id
 from domain.problem import Problem
-from domain.starting import Decision
+from domain.starting import Decision, Start
 from domain.status import InstanceView, state_of
 from triggers._http import (
     RETRY_AFTER_S,
@@ -29,9 +35,13 @@ from triggers._http import (
     order_links,
     prefers_minimal,
     read_json,
+    wait_s,
 )
 from triggers._hub import DurableClient, Hub
 from triggers._starts import start_after
+from triggers._watching import Status, batch_now, is_final, order_now, watched
+
+_log = logging.getLogger("orders.submit")
 
 # What an answer tells of, so that it is no larger than what was sent.
 _MAX_ERRORS = 100
@@ -43,7 +53,8 @@ async def submit_orders(
     messages: func.Out[str],
     context: func.Context,
 ) -> func.HttpResponse:
-    """202 with the place of the status, or a problem (400, 409, 413, 415, 503)."""
+    """202 with the place of the status, 200 with the status for a caller who waited for its end, or
+    a problem (400, 409, 413, 415, 503)."""
 
     async def answer() -> func.HttpResponse:
         found = _read(request)
@@ -93,21 +104,21 @@ async def _submit_order(
     order_id, content = order.raw["id"], digest(order.raw)
     body = _fitting(encode(order.raw))
     run, item = await asyncio.gather(hub.order_run(order_id), find_order(order_id))
-    decision = start_after(run, content).decision
+    start = start_after(run, content)
     if run is None and item is not None:
         # The task hub has forgotten the run; the item is what is left of it.
-        decision = Decision.SAME if item.get("digest") == content else Decision.CONFLICT
+        same = item.get("digest") == content
+        start = Start(Decision.SAME if same else Decision.CONFLICT, item.get("attempt", 1))
     elif run is None:
         await _leave_receipt(f"order '{order_id}'", order_id, content)
-    if decision is Decision.CONFLICT:
+    if start.decision is Decision.CONFLICT:
         raise _conflict(f"order '{order_id}'")
-    if decision is Decision.START:
-        messages.set([body])  # type: ignore[arg-type]
     links = order_links(request, order_id)
-    state = "queued" if decision is Decision.START else _state(run, item)
-    return _accepted(
-        request, links, {"orderId": order_id, "state": state, "digest": content, "links": links}
-    )
+    state = "queued" if start.decision is Decision.START else _state(run, item)
+    told = {"orderId": order_id, "state": state, "digest": content, "links": links}
+    if start.decision is Decision.START:
+        await _queue(request, messages, body)
+    return await _answer(request, told, start.attempt, lambda: order_now(hub, order_id))
 
 
 async def _submit_batch(
@@ -118,21 +129,56 @@ async def _submit_batch(
     body = _fitting(encode({"batchId": batch_id, "orders": list(batch.entries)}))
     instance_id = keys.batch_instance_id(batch_id)
     run = await hub.run(instance_id)
-    decision = start_after(run, content).decision
+    start = start_after(run, content)
     if run is None:
         await _leave_receipt(f"batch '{batch_id}'", instance_id, content)
-    if decision is Decision.CONFLICT:
+    if start.decision is Decision.CONFLICT:
         raise _conflict(f"batch '{batch_id}'")
-    if decision is Decision.START:
-        messages.set([body])  # type: ignore[arg-type]
-    links = batch_links(request, batch_id)
     told = {
         "batchId": batch_id,
-        "state": "queued" if run is None or decision is Decision.START else _batch_state(run),
+        "state": "queued" if run is None or start.decision is Decision.START else _batch_state(run),
         "total": len(batch.entries),
-        "links": links,
+        "links": batch_links(request, batch_id),
     }
-    return _accepted(request, links, told)
+    if start.decision is Decision.START:
+        await _queue(request, messages, body)
+    return await _answer(request, told, start.attempt, lambda: batch_now(hub, batch_id))
+
+
+async def _queue(request: func.HttpRequest, messages: func.Out[str], body: str) -> None:
+    """On the queue: at once for a caller who waits, else by the binding when this has returned."""
+    if wait_s(request):
+        await send_message(body)
+    else:
+        messages.set([body])  # type: ignore[arg-type]
+
+
+async def _answer(
+    request: func.HttpRequest,
+    told: dict[str, Any],
+    attempt: int,
+    look: Callable[[], Awaitable[Status]],
+) -> func.HttpResponse:
+    """That it was taken; for a caller who waits, how this attempt stands after that."""
+    if not wait_s(request):
+        return _accepted(request, told)
+
+    def is_end(status: Status) -> bool:
+        # A run that failed before is still to be seen until the message is handled.
+        return is_final(status) and status.get("attempt", 1) >= attempt
+
+    try:
+        status = await watched(request, look, is_end)
+    except StepError as error:
+        # It has been taken all the same, and a 503 would deny it.
+        _log.warning("not waited for: %s", error)
+        return _accepted(request, told)
+    if is_end(status):
+        body = {**status, "links": told["links"]}
+        return json_response(body, 200, {"Preference-Applied": f"wait={wait_s(request)}"})
+    if status.get("attempt", 1) >= attempt:
+        told = {**told, "state": status["state"]}
+    return _accepted(request, told, [f"wait={wait_s(request)}"])
 
 
 def _idempotency_key(request: func.HttpRequest) -> str | None:
@@ -177,10 +223,13 @@ def _batch_state(run: InstanceView) -> str:
 
 
 def _accepted(
-    request: func.HttpRequest, links: dict[str, str], told: dict[str, Any]
+    request: func.HttpRequest, told: dict[str, Any], applied: Sequence[str] = ()
 ) -> func.HttpResponse:
-    headers = {"Location": links["self"], "Retry-After": str(RETRY_AFTER_S)}
-    if prefers_minimal(request):
-        headers["Preference-Applied"] = "return=minimal"
+    headers = {"Location": told["links"]["self"], "Retry-After": str(RETRY_AFTER_S)}
+    is_minimal = prefers_minimal(request)
+    honoured = [*applied, *(["return=minimal"] if is_minimal else [])]
+    if honoured:
+        headers["Preference-Applied"] = ", ".join(honoured)
+    if is_minimal:
         return func.HttpResponse(status_code=202, headers=headers)
     return json_response(told, 202, headers)

@@ -128,13 +128,18 @@ async def _submissions(caller: Caller) -> None:
     )
     assert (minimal.status, minimal.content_length or 0) == (202, 0)
     rejected = an_order(id="DOC-2", lines=[a_line(quantity=0)])
-    await caller.call("SubmitOrders", json=rejected)
+    waited = await caller.call("SubmitOrders", json=rejected, headers={"Prefer": "wait=30"})
+    assert (waited.status, waited.headers["Preference-Applied"]) == (200, "wait=30")
+    assert (await waited.json())["state"] == "rejected"
     slow = {"function": "admit_batch"}
     await caller.fault(point="activity.before", action="delay", match=slow, seconds=1.5)
     batch = {"batchId": "docs", "orders": [an_order(id="DOC-3"), an_order(id="DOC-4")]}
     await caller.call("SubmitOrders", json=batch)
     assert (await caller.call("GetBatchStatus", id="docs")).status == 202
-    await caller.call("SubmitOrders", json=[an_order(id="DOC-5")])
+    waited = await caller.call(
+        "SubmitOrders", json=[an_order(id="DOC-5")], headers={"Prefer": "wait=30"}
+    )
+    assert (waited.status, (await waited.json())["summary"]["processed"]) == (200, 1)
     for data, content_type in (
         (b"{", "application/json"),
         (b'{"id": "?"}', "application/json"),

@@ -68,6 +68,26 @@ async def test_same_order_twice_is_processed_once(emulator: Emulator) -> None:
     assert len(await events_of(emulator, "E2E-3")) == 1
 
 
+async def test_caller_who_waits_gets_the_end_of_the_attempt_that_it_asked_for(
+    emulator: Emulator,
+) -> None:
+    fault = {
+        "point": "activity.before",
+        "action": "fail",
+        "match": {"function": "persist_order", "instance": "E2E-W"},
+        "message": "[STORE_REFUSED] injected",
+    }
+    assert (await emulator.post("/emulator/faults", json=fault)).status in (200, 201)
+    for attempt, state in ((1, "failed"), (2, "processed")):
+        answer = await submit(emulator, an_order(id="E2E-W"), Prefer="wait=30")
+        assert answer.status == 200, answer.text
+        assert (answer.json()["attempt"], answer.json()["state"]) == (attempt, state)
+    again = await submit(emulator, an_order(id="E2E-W"), Prefer="wait=30")
+    assert (again.status, again.json()["attempt"]) == (200, 2)
+    assert (await emulator.get("/api/orders/E2E-W/status")).json() == again.json()
+    assert len(await events_of(emulator, "E2E-W")) == 1
+
+
 async def test_same_id_with_other_content_is_a_conflict(emulator: Emulator) -> None:
     assert (await submit(emulator, an_order(id="E2E-4"))).status == 202
     await final_status(emulator, "E2E-4")
