@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -63,6 +66,7 @@ class DayResult:
 @dataclass
 class _Run:
     doors: Doors
+    access: Access
     samples: Path
     api: httpx.AsyncClient
     bus: httpx.AsyncClient
@@ -125,6 +129,7 @@ async def _opened(
         with progress:
             yield _Run(
                 doors=doors,
+                access=access,
                 samples=samples,
                 api=api,
                 bus=bus,
@@ -192,19 +197,44 @@ async def _morning(
 
 
 async def _repair(run: _Run, failed: list[str]) -> dict[str, str]:
-    """Replay what failed in the outage; order id to state of the new attempt."""
+    """Replay what failed in the outage, as an operator does; order id to state of the new attempt.
+
+    Raises:
+        NotInTime: nothing failed, or the command line refused or did not see them through.
+    """
     if not failed:
         raise looking.NotInTime("the outage made no order fail, so there is nothing to replay")
-    replaying = run.progress.add_task("Replaying", total=len(failed))
-    reason = {"reason": "The store refused writes for a while.", "ids": failed}
-    (await run.api.post("/orders/replay", json=reason)).raise_for_status()
+    ids = [word for order in failed for word in ("--id", order)]
+    reason = ("--reason", "The store refused writes for a while.")
+    await _orders(run, "replay-failed", *ids, *reason, "--dry-run")
+    await _orders(run, "replay-failed", *ids, *reason, "--yes")
     return await looking.wait_for_orders(
-        run.api,
-        failed,
-        timeout_s=_TIMEOUT_S,
-        ended=lambda: run.progress.advance(replaying),
-        attempt=2,
+        run.api, failed, timeout_s=_TIMEOUT_S, ended=lambda: None, attempt=2
     )
+
+
+async def _orders(run: _Run, *arguments: str) -> None:
+    """Run the operators' command line, and show what it was told and what it says."""
+    told = shlex.join(("orders", *arguments))
+    run.progress.console.print(f"$ {told}", style="bold", markup=False, soft_wrap=True)
+    access = run.access
+    environment = {
+        **os.environ,
+        "ORDERS_URL": access.url,
+        "ORDERS_KEY": access.key,
+        "ORDERS_TOKEN": access.token,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", *arguments),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    run.progress.console.print(output.decode().rstrip(), markup=False, soft_wrap=True)
+    if process.returncode:
+        raise looking.NotInTime(f"`{told}` ended with exit code {process.returncode}")
 
 
 async def _afternoon(run: _Run, sender: Sender, day: list[dict[str, Any]]) -> list[str]:
