@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import engine, gateway, measurements, profile, reading, report, starting
+from benchmarks import cost, engine, gateway, measurements, profile, reading, report, starting
 
 Measurement = Callable[[], Awaitable[measurements.Measured]]
 
@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "fan-out": lambda: engine.fan_out((100, 1000, 5000)),
     "memory": lambda: measurements.memory(50_000, 10_000),
     "profile": lambda: profile.profile(1500),
+    "cost": lambda: cost.cost(1000),
 }
 # The same code with less to do, for a run that only shows that each measurement still works.
 SHORT: dict[str, Measurement] = {
@@ -44,9 +45,10 @@ SHORT: dict[str, Measurement] = {
     "episodes": lambda: engine.episodes(20),
     "fan-out": lambda: engine.fan_out((10, 100)),
     "memory": lambda: measurements.memory(400, 200),
+    "cost": lambda: cost.cost(20),
 }
-# These show a course or shares; a repetition adds little.
-_ONCE = frozenset({"memory", "profile"})
+# These show a course, shares or counts; a repetition adds little.
+_ONCE = frozenset({"memory", "profile", "cost"})
 
 
 def main() -> None:

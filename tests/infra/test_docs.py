@@ -13,6 +13,7 @@ from tests.support.infra import INFRA, ROOT, plan, read_json
 GUIDE = (ROOT / "docs" / "azure.md").read_text(encoding="utf-8")
 PAGES = [
     ROOT / "docs" / "azure.md",
+    ROOT / "docs" / "cost.md",
     ROOT / "SECURITY.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs" / "decisions").glob("infra-*.md")),
@@ -83,8 +84,11 @@ def test_guide_names_no_price() -> None:
 
 
 def test_an_order_takes_the_activities_that_the_cost_counts() -> None:
-    assert "2 for each of 4 activities" in GUIDE
-    assert len(STEPS) == 4
+    told = re.search(r"actions \| (\d+) an order; in a batch (\d+)", GUIDE)
+    assert told is not None
+    # Its start, each activity and its result; in a batch its own result too.
+    alone = 1 + 2 * len(STEPS)
+    assert (int(told[1]), int(told[2])) == (alone, alone + 1)
 
 
 def test_alerts_are_counted_right() -> None:
