@@ -16,7 +16,7 @@ Refuse = Callable[[int], web.Response]
 
 def empty_refusal(status: int) -> web.Response:
     """Kestrel's own: no body."""
-    return web.Response(status=status)
+    return web.Response(status=status, headers={"Server": "Kestrel"})
 
 
 class CourteousRunner(web.AppRunner):

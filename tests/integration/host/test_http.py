@@ -1,10 +1,12 @@
 """HTTP functions through the real front end and worker: routes, bodies, responses, refusals."""
 
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.emulator import Emulator, connected, started, write_app
@@ -134,6 +136,28 @@ async def test_chunked_body_is_passed_on(emulator: Emulator) -> None:
 
     answer = await emulator.post("/api/items/1", data=chunks())
     assert answer.json()["body"] == "onetwo"
+
+
+async def test_a_packed_body_arrives_as_it_was_sent(emulator: Emulator) -> None:
+    packed = gzip.compress(b"x" * 90_000)
+    answer = await emulator.post(
+        "/api/items/1", data=packed, headers={"Content-Encoding": "gzip"}, compress=False
+    )
+    assert answer.json()["body"].encode("latin-1") == packed
+    assert answer.json()["headers"]["content-encoding"] == "gzip"
+
+
+async def test_a_path_with_a_newline_is_no_other_path(emulator: Emulator) -> None:
+    url = URL(f"{emulator.doors.host}/api/ordered/a%0Ab", encoded=True)
+    async with emulator.http.get(url) as answer:
+        assert (answer.status, await answer.text()) == (200, "a_any")
+
+
+@pytest.mark.parametrize(("size", "status"), [(8000, 404), (8300, 414), (100_000, 414)])
+async def test_an_address_has_bounds(emulator: Emulator, size: int, status: int) -> None:
+    answer = await emulator.get("/api/" + "x" * size)
+    assert (answer.status, answer.body) == (status, b"")
+    assert answer.headers["Server"] == "Kestrel"
 
 
 @pytest.mark.parametrize(
