@@ -1,6 +1,7 @@
 """Blob triggers, inputs and outputs of a real app; blobs are put at the account's own door."""
 
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -217,3 +218,16 @@ async def test_each_version_is_handled_once_over_restarts(tmp_path: Path) -> Non
         assert (await emulator.ask("PUT", "/api/blobs/texts/new", data=b"new")).status == 200
         found = await Reports(report).until("text", 2)
     assert [each["text"] for each in found] == ["old", "new"]
+
+
+async def test_port_that_another_has_leaves_the_bindings_working(tmp_path: Path) -> None:
+    """As where Azurite runs, which has the same port."""
+    app = write_app(tmp_path / "app", APP, values={**VALUES, "REPORT": str(tmp_path / "report")})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = ["--functions", "put", "get", "--blob-port", port]
+        async with running(app, tmp_path / "data", arguments=arguments) as emulator:
+            assert (await emulator.ask("PUT", "/api/blobs/some/x", data=b"content")).status == 200
+            assert (await emulator.get("/api/blobs/some/x")).text == "content"
+            await emulator.logged(f"Port {port} is unavailable.")
+            assert emulator.doors.blob == ""
