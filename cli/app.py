@@ -331,6 +331,9 @@ def replay_failed(  # noqa: PLR0917 - a command's options are its parameters
         str | None, typer.Option(help="Only orders that failed with this code.")
     ] = None,
     ids: Annotated[list[str] | None, typer.Option("--id", help="Only these; repeatable.")] = None,
+    terminated: Annotated[
+        bool, typer.Option("--terminated", help="Those that were terminated, too.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, change nothing.")
     ] = False,
@@ -345,6 +348,7 @@ def replay_failed(  # noqa: PLR0917 - a command's options are its parameters
         "stage": stage,
         "code": code,
         "ids": ids,
+        "terminated": terminated,
     }
     chosen = {name: value for name, value in selection.items() if value}
     if dry_run:

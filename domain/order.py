@@ -131,6 +131,11 @@ def parse_instant(value: object) -> datetime | None:
     return instant
 
 
+def instant_text(moment: datetime) -> str:
+    """A moment with its zone as the API shows times: RFC 3339, UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def parse_decimal(value: object) -> Decimal | None:
     """The exact value of a JSON number or a decimal string; None when it is neither."""
     if isinstance(value, bool):

@@ -112,11 +112,15 @@ def carried_steps(run: InstanceView, kept: Mapping[str, Any] | None) -> dict[str
 
 
 def next_input(
-    run: InstanceView, kept: Mapping[str, Any] | None, request: ReplayRequest
+    run: InstanceView, kept: Mapping[str, Any] | None, request: ReplayRequest, started_at: str
 ) -> ProcessOrderInput:
-    """The input of the next attempt."""
+    """The input of the next attempt, which starts at that time (RFC 3339)."""
     former = ProcessOrderInput.from_dict(run.input)
-    told = {"reason": request.reason, "requestedBy": request.requested_by}
+    told = {
+        "reason": request.reason,
+        "requestedBy": request.requested_by,
+        "startedAt": started_at,
+    }
     attempt = former.attempt + 1
     if request.corrected is not None:
         return ProcessOrderInput(

@@ -25,6 +25,7 @@ from domain.messages import (
     classify,
 )
 from domain.messages import interpret as interpret_body
+from domain.order import instant_text
 from domain.payloads import Source
 from domain.replay import ReplayRequest, attempt_of, refusal
 from triggers._hub import DurableClient, Hub
@@ -108,5 +109,4 @@ def source_of(message: func.ServiceBusMessage) -> Source:
         return Source(message.message_id)
     # The platform gives UTC without saying so.
     aware = enqueued if enqueued.tzinfo is not None else enqueued.replace(tzinfo=UTC)
-    text = aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Source(message.message_id, text)
+    return Source(message.message_id, instant_text(aware))

@@ -4,6 +4,7 @@ One order is replayed at once, under the same instance id. Many go through the o
 `replay_failed`, which queues them at a bounded rate; with `dryRun` the answer is the plan.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -11,7 +12,7 @@ import azure.functions as func
 from activities.keep_results import kept_results
 from domain import keys
 from domain.errors import StepError
-from domain.order import is_usable_id
+from domain.order import instant_text, is_usable_id
 from domain.payloads import PROCESS_ORDER, REPLAY_FAILED, FailedOrder, ReplayFailedInput
 from domain.problem import Problem
 from domain.replay import (
@@ -90,7 +91,8 @@ async def start_replay(hub: Hub, run: InstanceView, wanted: ReplayRequest) -> in
     reason = refusal(run, is_corrected=wanted.corrected is not None)
     if reason is not None:
         raise Refused(Problem("conflict", reason))
-    value = next_input(run, await _kept(run), wanted)
+    started_at = instant_text(datetime.now(UTC))
+    value = next_input(run, await _kept(run), wanted, started_at)
     try:
         await hub.start(PROCESS_ORDER, run.instance_id, value.to_dict())
     except StepError:

@@ -22,7 +22,7 @@ from domain.batches import content_digest
 from domain.errors import StepError
 from domain.jsontext import encode
 from domain.messages import MAX_BODY_BYTES, OrderBatch, SingleOrder, Unusable, classify
-from domain.order import digest, is_usable_id
+from domain.order import digest, instant_text, is_usable_id
 from domain.problem import Problem
 from domain.starting import Decision, Start
 from domain.status import InstanceView, state_of
@@ -194,8 +194,7 @@ def _idempotency_key(request: func.HttpRequest) -> str | None:
 
 
 async def _leave_receipt(what: str, item_id: str, content: str) -> None:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    earlier = await leave_receipt(item_id, content, now)
+    earlier = await leave_receipt(item_id, content, instant_text(datetime.now(UTC)))
     if earlier is not None and earlier.get("digest") != content:
         raise _conflict(what)
 

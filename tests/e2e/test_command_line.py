@@ -90,6 +90,27 @@ def test_a_failed_order_is_found_planned_and_replayed(url: str) -> None:
     assert orders(url, "wait", "CLI-BAD").returncode == exit_codes.OK
 
 
+def test_terminated_orders_are_planned_only_where_they_are_asked_for(url: str) -> None:
+    rule = {
+        "point": "activity.before",
+        "action": "delay",
+        "match": {"instance": "CLI-STOPPED"},
+        "seconds": 3,
+    }
+    host = url.removesuffix("/api")
+    httpx.post(f"{host}/emulator/faults", json=rule).raise_for_status()
+    orders(url, "submit", "-", given=json.dumps(an_order(id="CLI-STOPPED")))
+    deadline = time.monotonic() + 30
+    place = f"{host}/runtime/webhooks/durabletask/instances/CLI-STOPPED/terminate?reason=x"
+    while httpx.post(place).status_code != httpx.codes.ACCEPTED:
+        assert time.monotonic() < deadline, "the order did not start"
+    assert orders(url, "wait", "CLI-STOPPED").returncode == exit_codes.NOT_ALL_WELL
+    plan = ("--json", "replay-failed", "--reason", "x", "--id", "CLI-STOPPED", "--dry-run")
+    assert told(orders(url, *plan))["orders"] == []
+    (entry,) = told(orders(url, *plan, "--terminated"))["orders"]
+    assert (entry["orderId"], entry["state"]) == ("CLI-STOPPED", "terminated")
+
+
 def test_a_file_is_uploaded_and_its_orders_are_processed(
     url: str, doors: Doors, tmp_path: Path
 ) -> None:

@@ -207,7 +207,9 @@ async def test_a_failed_order_is_replayed_after_its_plan_was_seen(
     await page.get_by_text("Attempt 2 at REPLAY-1 has started.").wait_for()
     await page.locator("#view-order .head .badge.processed").wait_for()
     item = (await emulator.get("/api/orders/REPLAY-1")).json()
-    assert item["replay"] == {"reason": "the store is back", "requestedBy": "console"}
+    assert (
+        item["replay"].items() >= {"reason": "the store is back", "requestedBy": "console"}.items()
+    )
 
 
 async def test_all_failed_orders_are_replayed_at_once(emulator: Emulator, visit: Visit) -> None:

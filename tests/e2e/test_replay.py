@@ -4,13 +4,13 @@ The truth table: every way in which an order can end badly, replayed by itself a
 that ran are told by the status, effects are counted by their keys.
 """
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from domain.order import parse_instant
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.emulator import Emulator, connected, until
 from tests.support.orders import a_line, an_order
@@ -29,6 +29,7 @@ class Case:
     again: tuple[str, ...]
     message: str = FATAL
     times: int = 1
+    way: Literal["alone", "in a batch", "terminated"] = "alone"
 
 
 CASES = [
@@ -37,6 +38,9 @@ CASES = [
     Case("fails in persist", "persist", STEPS[2:]),
     Case("fails in notify", "notify", STEPS[3:]),
     Case("fails after retries", "validate", STEPS, message="injected", times=3),
+    Case("fails as a member of a batch", "enrich", STEPS[1:], way="in a batch"),
+    # Nobody could keep what had succeeded.
+    Case("is terminated", "enrich", STEPS, way="terminated"),
 ]
 
 
@@ -69,12 +73,54 @@ async def break_step(
 
 
 async def fail(emulator: Emulator, order_id: str, case: Case) -> dict[str, Any]:
-    """An order that has failed as the case says; its status."""
+    """An order that has ended badly as the case says; its status."""
+    if case.way == "terminated":
+        return await terminate(emulator, order_id)
     await break_step(emulator, order_id, case.step, case.message, case.times)
-    assert (await submit(emulator, an_order(id=order_id))).status == 202
+    if case.way == "in a batch":
+        await submit_with_a_sibling(emulator, order_id)
+    else:
+        assert (await submit(emulator, an_order(id=order_id))).status == 202
     status = await final_status(emulator, order_id)
     assert status["state"] == "failed"
     assert status["error"]["stage"] == case.step
+    return status
+
+
+async def submit_with_a_sibling(emulator: Emulator, order_id: str) -> None:
+    """A batch of this order and another, which goes through."""
+    orders = [an_order(id=order_id), an_order(id=f"SIBLING-OF-{order_id}")]
+    batch = {"batchId": f"batch-of-{order_id}", "orders": orders}
+    assert (await submit(emulator, batch)).status == 202
+
+    async def ended() -> bool:
+        return (await emulator.get(f"/api/batches/batch-of-{order_id}/status")).status == 200
+
+    await until(ended, "the batch has ended")
+    assert (await final_status(emulator, f"SIBLING-OF-{order_id}"))["state"] == "processed"
+
+
+async def terminate(emulator: Emulator, order_id: str) -> dict[str, Any]:
+    """An order that was terminated while it was being enriched; its status."""
+    slow = {
+        "point": "activity.before",
+        "action": "delay",
+        "match": {"function": "enrich_order", "instance": order_id},
+        "seconds": 3,
+    }
+    await emulator.post("/emulator/faults", json=slow)
+    await submit(emulator, an_order(id=order_id))
+
+    async def enriching() -> bool:
+        body = (await emulator.get(f"/api/orders/{order_id}/status")).json()
+        return bool(body.get("stage") == "enrich")
+
+    await until(enriching, f"{order_id} is being enriched")
+    place = f"/runtime/webhooks/durabletask/instances/{order_id}/terminate?reason=by%20hand"
+    assert (await emulator.post(place)).status == 202
+    status = await final_status(emulator, order_id)
+    assert status["state"] == "terminated"
+    assert status["error"] == {"stage": "enrich", "code": "TERMINATED", "message": "by hand"}
     return status
 
 
@@ -90,7 +136,8 @@ async def replayed(emulator: Emulator, order_id: str, attempt: int = 2) -> dict[
 
 
 async def events_of(emulator: Emulator, order_id: str) -> list[str]:
-    return [event["id"] for event in await emulator.events() if order_id in json.dumps(event)]
+    ids = [str(event["id"]) for event in await emulator.events()]
+    return [each for each in ids if each.startswith(f"{order_id}:")]
 
 
 def ran(status: dict[str, Any]) -> tuple[str, ...]:
@@ -123,7 +170,9 @@ async def test_single_replay_runs_what_had_not_succeeded(emulator: Emulator, cas
     await check_processed(emulator, order_id, case)
     if case.step != "notify":
         item = (await emulator.get(f"/api/orders/{order_id}")).json()
+        started_at = item["replay"].pop("startedAt")
         assert item["replay"] == {"reason": "repaired", "requestedBy": "op-7"}
+        assert parse_instant(started_at) <= parse_instant(item["processedAt"])
 
 
 async def test_bulk_replay_does_the_same_for_every_order_of_its_selection(
@@ -133,7 +182,7 @@ async def test_bulk_replay_does_the_same_for_every_order_of_its_selection(
     for order_id, case in ids.items():
         await fail(emulator, order_id, case)
     await fail(emulator, "BULK-LEFT", CASES[0])
-    selection = {"reason": "repaired", "ids": list(ids)}
+    selection = {"reason": "repaired", "ids": list(ids), "terminated": True}
     plan = (await emulator.post("/api/orders/replay", json={**selection, "dryRun": True})).json()
     assert {entry["orderId"]: tuple(entry["run"]) for entry in plan["orders"]} == {
         order_id: case.again for order_id, case in ids.items()
@@ -164,50 +213,6 @@ async def test_the_filter_takes_stage_and_code_and_time(emulator: Emulator) -> N
     assert await planned(failedAfter="2020-01-01T00:00:00Z") == {"FILTER-1", "FILTER-2"}
 
 
-async def test_member_of_a_batch_is_replayed_like_any_other(emulator: Emulator) -> None:
-    await break_step(emulator, "MEMBER-1", "enrich")
-    batch = {"batchId": "members", "orders": [an_order(id="MEMBER-1"), an_order(id="MEMBER-2")]}
-    assert (await submit(emulator, batch)).status == 202
-
-    async def ended() -> bool:
-        return (await emulator.get("/api/batches/members/status")).status == 200
-
-    await until(ended, "the batch has ended")
-    assert (await final_status(emulator, "MEMBER-2"))["state"] == "processed"
-    assert (await final_status(emulator, "MEMBER-1"))["state"] == "failed"
-    answer = await emulator.post("/api/orders/MEMBER-1/replay", json={"reason": "repaired"})
-    assert answer.status == 202
-    status = await replayed(emulator, "MEMBER-1")
-    assert (status["state"], ran(status)) == ("processed", STEPS[1:])
-    assert len(await events_of(emulator, "MEMBER-1")) == 1
-
-
-async def test_terminated_order_is_replayed_from_its_beginning(emulator: Emulator) -> None:
-    slow = {
-        "point": "activity.before",
-        "action": "delay",
-        "match": {"function": "enrich_order", "instance": "STOPPED"},
-        "seconds": 3,
-    }
-    await emulator.post("/emulator/faults", json=slow)
-    await submit(emulator, an_order(id="STOPPED"))
-
-    async def enriching() -> bool:
-        body = (await emulator.get("/api/orders/STOPPED/status")).json()
-        return bool(body["stage"] == "enrich")
-
-    await until(enriching, "STOPPED is being enriched")
-    place = "/runtime/webhooks/durabletask/instances/STOPPED/terminate?reason=by%20hand"
-    assert (await emulator.post(place)).status == 202
-    status = await final_status(emulator, "STOPPED")
-    assert status["state"] == "terminated"
-    assert status["error"] == {"stage": "enrich", "code": "TERMINATED", "message": "by hand"}
-    answer = await emulator.post("/api/orders/STOPPED/replay", json={"reason": "go on"})
-    assert answer.status == 202
-    status = await replayed(emulator, "STOPPED")
-    assert (status["state"], ran(status)) == ("processed", STEPS)
-
-
 async def test_rejected_order_is_replayed_with_a_corrected_body_only(emulator: Emulator) -> None:
     await submit(emulator, an_order(id="WRONG", lines=[a_line(quantity=0)]))
     assert (await final_status(emulator, "WRONG"))["state"] == "rejected"
@@ -228,6 +233,25 @@ async def test_rejected_order_is_replayed_with_a_corrected_body_only(emulator: E
     )
     # One event for each outcome that was told to the world.
     assert len(await events_of(emulator, "WRONG")) == 2
+
+
+async def test_bulk_replay_takes_neither_the_rejected_nor_the_processed(
+    emulator: Emulator,
+) -> None:
+    await submit(emulator, an_order(id="BULK-WRONG", lines=[a_line(quantity=0)]))
+    await submit(emulator, an_order(id="BULK-FINE"))
+    assert (await final_status(emulator, "BULK-WRONG"))["state"] == "rejected"
+    assert (await final_status(emulator, "BULK-FINE"))["state"] == "processed"
+    await fail(emulator, "BULK-BAD", CASES[3])
+    ids = ["BULK-WRONG", "BULK-FINE", "BULK-BAD"]
+    selection = {"reason": "repaired", "ids": ids}
+    plan = (await emulator.post("/api/orders/replay", json={**selection, "dryRun": True})).json()
+    assert [entry["orderId"] for entry in plan["orders"]] == ["BULK-BAD"]
+    assert (await emulator.post("/api/orders/replay", json=selection)).status == 202
+    await check_processed(emulator, "BULK-BAD", CASES[3])
+    for order_id in ids[:2]:
+        assert (await emulator.get(f"/api/orders/{order_id}/status")).json()["attempt"] == 1
+        assert len(await events_of(emulator, order_id)) == 1
 
 
 async def test_what_has_not_failed_is_not_replayed(emulator: Emulator) -> None:

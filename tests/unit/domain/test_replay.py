@@ -45,6 +45,7 @@ FAILED = InstanceView(
     output="ORDER_FAILED",
 )
 ASKED = ReplayRequest("the store is back", "op-7")
+AT = "2026-11-20T10:00:00.123Z"
 
 
 def ended(runtime_status: str, output: Any = None) -> InstanceView:
@@ -90,24 +91,28 @@ def test_kept_results_stand_in_for_those_the_status_had_no_room_for() -> None:
 
 
 def test_next_attempt_has_the_stored_order_and_who_asked() -> None:
-    value = next_input(FAILED, None, ASKED)
+    value = next_input(FAILED, None, ASKED, AT)
     assert (value.attempt, value.order, value.digest) == (2, an_order(), "d" * 64)
     assert value.source.message_id == "m-1"
     assert value.carried == {"validate": VALID, "enrich": ENRICHED}
-    assert value.replay == {"reason": "the store is back", "requestedBy": "op-7"}
+    assert value.replay == {
+        "reason": "the store is back",
+        "requestedBy": "op-7",
+        "startedAt": AT,
+    }
 
 
 def test_next_attempt_with_a_corrected_order_carries_nothing() -> None:
     right = an_order(currency="USD")
-    value = next_input(FAILED, None, replace(ASKED, corrected=right))
+    value = next_input(FAILED, None, replace(ASKED, corrected=right), AT)
     assert (value.attempt, value.order, value.digest) == (2, right, digest(right))
     assert value.carried == {}
     assert value.source.message_id == "m-1"
 
 
 def test_each_attempt_counts_on() -> None:
-    again = replace(FAILED, input=next_input(FAILED, None, ASKED).to_dict())
-    assert next_input(again, None, ASKED).attempt == 3
+    again = replace(FAILED, input=next_input(FAILED, None, ASKED, AT).to_dict())
+    assert next_input(again, None, ASKED, AT).attempt == 3
 
 
 def test_what_a_run_says_of_itself() -> None:

@@ -72,6 +72,30 @@ def test_a_running_order_tells_its_stage_and_what_it_waits_for() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("changes", "latest"),
+    [
+        ({}, "2026-11-20T09:30:05Z"),
+        ({"updated_at": "2026-11-20T09:29:59Z"}, "2026-11-20T09:29:59.500Z"),
+        (
+            {"custom_status": {"steps": [{"started": "2026-11-20T09:30:05.250000Z"}]}},
+            "2026-11-20T09:30:05.250000Z",
+        ),
+        (
+            {"input": {"replay": {"startedAt": "2026-11-20T09:30:05.100Z"}}},
+            "2026-11-20T09:30:05.100Z",
+        ),
+        ({"updated_at": None, "created_at": None, "input": {}, "custom_status": {}}, None),
+    ],
+)
+def test_the_time_of_the_latest_change_does_not_lie_before_what_is_told(
+    changes: dict[str, Any], latest: str | None
+) -> None:
+    source = {"source": {"enqueuedAt": "2026-11-20T09:29:59.500Z"}}
+    view = replace(VIEW, **{"input": source, "custom_status": {}} | changes)
+    assert order_status("ORD-1", view)["updatedAt"] == latest
+
+
 def test_a_failed_order_tells_where_and_why() -> None:
     error = {"stage": "persist", "code": "STORE_BUSY", "message": "m"}
     view = replace(VIEW, runtime_status="Failed", custom_status={"error": error})
