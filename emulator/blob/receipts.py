@@ -60,3 +60,9 @@ def _note(
         "INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?, ?, ?)",
         [(reader, blob.container, blob.name, blob.etag, attempts, done) for blob in blobs],
     )
+    # Receipts of versions that are gone are of no more use.
+    connection.executemany(
+        "DELETE FROM receipt WHERE reader = ? AND container = ? AND name = ? AND etag IS NOT "
+        "(SELECT etag FROM blob WHERE container = receipt.container AND name = receipt.name)",
+        [(reader, blob.container, blob.name) for blob in blobs],
+    )

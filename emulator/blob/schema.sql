@@ -46,5 +46,5 @@ CREATE TABLE IF NOT EXISTS receipt (
     etag TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     done INTEGER NOT NULL,
-    PRIMARY KEY (reader, container, name)
+    PRIMARY KEY (reader, container, name, etag)
 );

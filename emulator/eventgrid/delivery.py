@@ -10,8 +10,9 @@ service may).
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from emulator.clock import Clock
@@ -61,7 +62,7 @@ class Courier:
         self._subscriptions = subscriptions
         self._noted = noted
         self._task: asyncio.Task[None] | None = None
-        self._under_way: asyncio.Future[Any] | None = None
+        self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def start(self, deliver: Deliver) -> None:
         """Begin to deliver; `deliver` raises where an event is not taken."""
@@ -72,8 +73,7 @@ class Courier:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._under_way is not None:
-            await asyncio.gather(self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def poke(self) -> None:
         """Look at the clock now: for a test that has moved it."""
@@ -81,32 +81,48 @@ class Courier:
 
     async def pending(self) -> list[Delivery]:
         """Everything that is not delivered, dead letters among it."""
-        return await self._database.read(lambda connection: _select(connection, None, 1000))
+        return await self._database.read(lambda connection: _all(connection, 1000))
 
     async def _run(self, deliver: Deliver) -> None:
         while True:
             self._noted.clear()
-            sleep_s: float | None = _AGAIN_S
             try:
-                while await self._deliver_due(deliver):
-                    continue
-                due_us = await self._database.read(_next_due_us)
-                sleep_s = None if due_us is None else max(0.0, (due_us - self._now_us()) / 1e6)
+                sleep_s = await self._begin_due(deliver)
             except StorageError as error:
-                _log.error("Deliveries of events cannot be written: %s", error)
+                _log.error("Deliveries of events cannot be read: %s", error)
+                sleep_s = _AGAIN_S
             try:
                 async with asyncio.timeout(sleep_s):
                     await self._noted.wait()
             except TimeoutError:
                 continue
 
-    async def _deliver_due(self, deliver: Deliver) -> bool:
+    async def _begin_due(self, deliver: Deliver) -> float | None:
+        """Begin what is due and has room; returns when to look again, None for "when told to"."""
+        room = _PARALLEL - len(self._under_way)
+        if not room:
+            return None
+        # What ends while this reads may be read as pending still.
+        busy = sorted(self._under_way)
+        found = await self._database.read(lambda connection: _first(connection, busy, room))
         now_us = self._now_us()
-        due = await self._database.read(lambda connection: _select(connection, now_us, _PARALLEL))
-        self._under_way = asyncio.gather(*(self._deliver_one(each, deliver) for each in due))
-        # Shielded: a stop lets what is under way come to its end.
-        await asyncio.shield(self._under_way)
-        return bool(due)
+        for due_us, delivery in found:
+            if due_us > now_us:
+                return (due_us - now_us) / 1e6
+            task = asyncio.create_task(self._deliver_one(delivery, deliver))
+            self._under_way[delivery.number] = task
+            task.add_done_callback(partial(self._ended, delivery.number))
+        # There may be more that is due.
+        return 0.0 if len(found) == room and len(self._under_way) < _PARALLEL else None
+
+    def _ended(self, number: int, task: "asyncio.Task[None]") -> None:
+        del self._under_way[number]
+        if task.cancelled() or (error := task.exception()) is None:
+            self._noted.set()
+            return
+        # It is delivered again, and not at once: the file may be full for a while.
+        _log.error("A delivery of an event could not be noted: %s", error)
+        asyncio.get_running_loop().call_later(_AGAIN_S, self._noted.set)
 
     async def _deliver_one(self, delivery: Delivery, deliver: Deliver) -> None:
         subscription = self._subscriptions.get(delivery.subscription)
@@ -148,23 +164,36 @@ class Courier:
         return store.to_us(self._clock.now())
 
 
-def _select(connection: sqlite3.Connection, due_us: int | None, limit: int) -> list[Delivery]:
-    where = "" if due_us is None else "WHERE delivery.due_us <= ?"
+_COLUMNS = (
+    "due_us, number, subscription, attempts, reason, event.sequence, topic, schema, received_us, "
+    "event"
+)
+
+
+def _first(
+    connection: sqlite3.Connection, without: Sequence[int], limit: int
+) -> list[tuple[int, Delivery]]:
+    """What is to be delivered next, but for those numbers, each with when it is due."""
+    marks = ", ".join("?" * len(without))
     rows = connection.execute(
-        "SELECT number, subscription, attempts, reason, event.sequence, topic, schema, "  # noqa: S608 - fixed texts
-        f"received_us, event FROM delivery JOIN event USING (sequence) {where} "
-        "ORDER BY number LIMIT ?",
-        [*([] if due_us is None else [due_us]), limit],
+        f"SELECT {_COLUMNS} FROM delivery JOIN event USING (sequence) "  # noqa: S608 - fixed texts
+        f"WHERE due_us IS NOT NULL AND number NOT IN ({marks}) ORDER BY due_us, number LIMIT ?",
+        [*without, limit],
     )
-    return [
-        Delivery(number, subscription, attempts, reason, store.published(row))
-        for number, subscription, attempts, reason, *row in rows
-    ]
+    return [(row[0], _delivery(row)) for row in rows]
 
 
-def _next_due_us(connection: sqlite3.Connection) -> int | None:
-    row = connection.execute("SELECT MIN(due_us) FROM delivery").fetchone()
-    return None if row[0] is None else int(row[0])
+def _all(connection: sqlite3.Connection, limit: int) -> list[Delivery]:
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM delivery JOIN event USING (sequence) ORDER BY number LIMIT ?",  # noqa: S608 - fixed texts
+        (limit,),
+    )
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    _, number, subscription, attempts, reason, *published = row
+    return Delivery(number, subscription, attempts, reason, store.published(published))
 
 
 def _delivered(connection: sqlite3.Connection, number: int) -> None:

@@ -1,5 +1,6 @@
 """Events reach those who subscribed: filters, attempts, dead letters, restarts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -132,6 +133,24 @@ async def test_event_that_is_never_taken_becomes_a_dead_letter(
         await sink.publish("t", [event("2")])
         await count(lambda: len(taker.given), 2)
     assert taker.given == [("s", "1"), ("s", "2")]
+
+
+async def test_slow_taker_holds_up_no_other_event(tmp_path: Path) -> None:
+    gate, given = asyncio.Event(), []
+
+    async def take(_: Subscription, event: Any) -> None:
+        if event["id"] == "slow":
+            await gate.wait()
+        given.append(event["id"])
+
+    async with topics(tmp_path, Subscription("s", "t", "f"), clock=ManualClock(NOW)) as sink:
+        sink.deliveries.start(take)
+        others = [event(str(number)) for number in range(40)]
+        await sink.publish("t", [event("slow"), *others])
+        await count(lambda: len(given), 40)
+        gate.set()
+        await count(lambda: len(given), 41)
+    assert given[-1] == "slow"
 
 
 async def test_what_was_not_delivered_is_delivered_after_a_restart(tmp_path: Path) -> None:
