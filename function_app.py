@@ -109,7 +109,7 @@ app.function_name("Console")(
     app.route(route="console", methods=["GET"], trigger_arg_name="request")(console)
 )
 app.function_name("ConsoleData")(
-    app.route(route="console/data", methods=["GET"], trigger_arg_name="request")(
+    app.route(route="console-data", methods=["GET"], trigger_arg_name="request")(
         app.durable_client_input(client_name="client")(console_data)
     )
 )

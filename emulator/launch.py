@@ -52,7 +52,7 @@ class EmulatorProcess:
         environment: Mapping[str, str] | None = None,
         log_path: Path | None = None,
     ) -> None:
-        self._data_dir = data_dir
+        self.data_dir = data_dir
         self._command = [
             *(sys.executable, "-m", "emulator", "start", "--ready-json"),
             *("--script-root", str(script_root), "--data-dir", str(data_dir)),
@@ -73,7 +73,7 @@ class EmulatorProcess:
         Raises:
             StartFailed: it ended or was not ready within `timeout_s`.
         """
-        self._data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         self._ready.clear()
         self._doors = None
         self._process = subprocess.Popen(

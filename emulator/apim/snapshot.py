@@ -16,7 +16,7 @@ from emulator.apim.matching import Match, Router
 from emulator.apim.model import Product
 from emulator.apim.policies.cors import CorsRule
 from emulator.apim.policies.registry import POLICIES
-from emulator.apim.site import INBOUND, SECTIONS, Environment, Site, Step
+from emulator.apim.site import BACKEND, INBOUND, SECTIONS, Environment, Site, Step
 
 # Scopes from wide to narrow; their documents are looked up in this order.
 _WIDE_TO_NARROW = ("global", "product", "api", "operation")
@@ -133,7 +133,9 @@ def _inspect(environment: Environment, document: Document) -> None:
         elements = document.sections[section]
         Site(environment, scope, section, []).steps(elements)
         names = [element.name for top in elements for element in top.every()]
-        if scope.kind != "global" and "base" not in names:
+        # A backend that forwards by itself has nothing to inherit: it holds one policy or <base />.
+        forwards = section == BACKEND and "forward-request" in names
+        if scope.kind != "global" and "base" not in names and not forwards:
             _warn(
                 environment, document, elements, f"{section} has no <base />: nothing is inherited"
             )

@@ -1,4 +1,4 @@
-// What the gateway publishes: named values, the backend, two APIs, products and their subscriptions.
+// What the gateway publishes: named values, the backend, three APIs, products and their subscriptions.
 //
 // Which there are is read from entities.json, as the emulator does; the policies are files, executed
 // by both. Order matters: a policy that mentions a named value or a backend is refused while that is
@@ -23,6 +23,7 @@ param deploymentValues object
 
 var ordersEntity = first(filter(entities.apis, api => api.name == 'orders'))
 var healthEntity = first(filter(entities.apis, api => api.name == 'orders-health'))
+var consoleEntity = first(filter(entities.apis, api => api.name == 'orders-console'))
 
 @description('Without `credit`, which is its owner\'s (apim-credit.bicep), and without those of the other credit mode.')
 var namedValues = filter(entities.namedValues, item => item.setBy != 'owner' && (item.?creditMode ?? creditMode) == creditMode)
@@ -122,6 +123,40 @@ resource healthPolicy 'Microsoft.ApiManagement/service/apis/policies@2024-05-01'
   properties: {
     format: 'xml'
     value: loadTextContent('../policies/api-health.xml')
+  }
+  dependsOn: [values, backends]
+}
+
+// ---- the console's page: no key either, as a browser that opens an address brings none ------------
+
+resource consoleApi 'Microsoft.ApiManagement/service/apis@2024-05-01' = {
+  parent: apim
+  name: consoleEntity.name
+  properties: {
+    displayName: consoleEntity.displayName
+    path: consoleEntity.path
+    protocols: ['https']
+    subscriptionRequired: consoleEntity.subscriptionRequired
+    serviceUrl: '${appUrl}/api'
+  }
+}
+
+resource consoleOperations 'Microsoft.ApiManagement/service/apis/operations@2024-05-01' = [for operation in consoleEntity.operations: {
+  parent: consoleApi
+  name: operation.name
+  properties: {
+    displayName: operation.displayName
+    method: operation.method
+    urlTemplate: operation.urlTemplate
+  }
+}]
+
+resource consolePolicy 'Microsoft.ApiManagement/service/apis/policies@2024-05-01' = {
+  parent: consoleApi
+  name: 'policy'
+  properties: {
+    format: 'xml'
+    value: loadTextContent('../policies/api-console.xml')
   }
   dependsOn: [values, backends]
 }

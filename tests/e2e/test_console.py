@@ -4,9 +4,11 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import jwt
 import pytest
 
 from domain.messages import STORED_MEMBER
+from emulator.access import Access, find_access
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.browser import CHROMIUM, Visit, visiting
 from tests.support.emulator import Emulator, connected, until
@@ -318,7 +320,7 @@ async def test_what_has_not_changed_is_not_sent_again(emulator: Emulator, visit:
     await visit.open()
 
     def unchanged(response: Any) -> bool:
-        return response.url.endswith("/console/data") and response.status == 304
+        return response.url.endswith("/console-data") and response.status == 304
 
     async with visit.page.expect_response(unchanged):
         pass
@@ -335,6 +337,75 @@ async def test_a_form_of_another_site_changes_nothing(emulator: Emulator, visit:
     assert (await waited.value).status == 403
     status = (await emulator.get("/api/orders/FORGED-1/status")).json()
     assert (status["state"], status["attempt"]) == ("failed", 1)
+
+
+async def test_at_the_gateway_an_operator_signs_in_and_replays(
+    process: tuple[EmulatorProcess, Doors], emulator: Emulator
+) -> None:
+    access = find_access(process[0].data_dir)
+    await fail_order(emulator, "GATE-1")
+    async with visiting(access.url, "/console") as visit:
+        page, key = visit.page, visit.page.get_by_label("Subscription key")
+        await page.goto(f"{access.url}/console#order/GATE-1")
+        await visit.page.locator("#access-key:focus").wait_for()
+        assert await page.locator("#trouble").inner_text() == ""
+        assert await page.get_by_role("navigation", name="Views").count() == 0
+        await visit.picture("e2e-sign-in")
+        await sign_in(visit, "0" * 32, access.token)
+        await page.get_by_role("alert").filter(has_text="invalid subscription key").wait_for()
+        await sign_in(visit, access.key, "abc")
+        await page.get_by_role("alert").filter(has_text="Access token").wait_for()
+        assert await key.input_value() == ""
+        await grant_credit(emulator, access)
+        await sign_in(visit, access.key, f"Bearer {access.token} ")
+        await visit.shown()
+        await page.get_by_role("heading", name="Order GATE-1").wait_for()
+        await page.get_by_role("button", name="Replay").click()
+        await replay_shown(visit, None)
+        await page.get_by_text("Attempt 2 at GATE-1 has started.").wait_for()
+        assert (await final_status(emulator, "GATE-1"))["state"] == "processed"
+        item = (await emulator.get("/api/orders/GATE-1")).json()
+        claims = jwt.decode(access.token, options={"verify_signature": False})
+        assert item["replay"]["requestedBy"] == claims["sub"]
+        await page.reload()
+        await visit.shown()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.locator("#access-key:focus").wait_for()
+        assert "GATE-1" not in await page.locator("main").inner_text()
+        await page.reload()
+        await page.locator("#access-key:focus").wait_for()
+        told = " ".join(visit.requests)
+        assert access.key not in told
+        assert access.token not in told
+
+
+async def sign_in(visit: Visit, key: str, token: str) -> None:
+    await visit.page.get_by_label("Subscription key").fill(key)
+    await visit.page.get_by_label("Access token").fill(token)
+    await visit.page.get_by_role("button", name="Sign in").click()
+
+
+async def grant_credit(emulator: Emulator, access: Access) -> None:
+    url = f"{access.url}/emulator/apim/named-values/credit"
+    async with emulator.http.put(url, json={"value": "1000000"}) as answer:
+        assert answer.status == 200
+
+
+async def test_the_gateway_gives_the_page_to_anybody_and_what_it_shows_to_operators(
+    process: tuple[EmulatorProcess, Doors], emulator: Emulator
+) -> None:
+    operator = find_access(process[0].data_dir)
+    other = find_access(process[0].data_dir, client="orders-client")
+    await grant_credit(emulator, operator)
+    direct = await emulator.get("/api/console")
+    async with emulator.http.get(f"{operator.url}/console?order=x") as page:
+        assert await page.text() == direct.text
+        policy = page.headers["Content-Security-Policy"]
+        assert policy == direct.headers["Content-Security-Policy"]
+    for headers, expected in ((other.headers, 403), (operator.headers, 200), ({}, 401)):
+        url = f"{operator.url}/console-data"
+        async with emulator.http.get(url, headers=headers) as answer:
+            assert answer.status == expected
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -114,6 +114,7 @@ async def test_every_documented_answer_is_given_and_no_other(process: Running) -
         await _reading(caller)
         await _replays(caller)
         await _dead_letters(caller)
+        await _console(caller)
         await _without_services(caller)
         await _refused_by_the_gateway(caller)
         unseen = caller.contract.documented() - caller.contract.seen
@@ -219,6 +220,18 @@ async def _dead_letters(caller: Caller) -> None:
         assert (await caller.call(operation, id="FAIL-1", **packed)).status == 415
     sent = await caller.call("ResubmitDeadLetters", json={"all": True})
     assert (await sent.json())["resubmitted"] == 1
+
+
+async def _console(caller: Caller) -> None:
+    overview = await caller.call("ConsoleData")
+    same = {"If-None-Match": overview.headers["ETag"]}
+    assert (await caller.call("ConsoleData", headers=same)).status == 304
+    run = await (await caller.call("ConsoleData", query="?order=FAIL-1")).json()
+    assert run["replay"]["reason"] == "repaired"
+    found = await (await caller.call("ConsoleData", query="?customer=C-1042")).json()
+    assert "DOC-1" in {order["id"] for order in found["orders"]}
+    assert (await caller.call("ConsoleData", query="?order=NOBODY")).status == 404
+    assert (await caller.call("ConsoleData", query=f"?customer={'x' * 101}")).status == 400
 
 
 async def _without_services(caller: Caller) -> None:

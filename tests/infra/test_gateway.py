@@ -16,7 +16,9 @@ SERVICE = "Microsoft.ApiManagement/service"
 GATEWAY = entities()["apiManagement"]
 # loadTextContent takes no more.
 LONGEST = 131_072
-OPERATOR_OPERATIONS = ",replayorder,replayfailedorders,listdeadletters,resubmitdeadletters,"
+OPERATOR_OPERATIONS = (
+    ",replayorder,replayfailedorders,listdeadletters,resubmitdeadletters,consoledata,"
+)
 
 
 def _policies(found: Plan) -> list[Resource]:
@@ -74,7 +76,7 @@ def test_every_policy_finds_its_named_values_and_backend(choices: dict[str, Any]
     found = plan(**choices)
     known = set(_named_values(found)) | {"credit"}
     backends = {r.name for r in found.of(f"{SERVICE}/backends")}
-    assert len(_policies(found)) == 5
+    assert len(_policies(found)) == 6
     for policy in _policies(found):
         text = policy.properties["value"]
         assert set(re.findall(r"\{\{([A-Za-z0-9._-]+)\}\}", text)) <= known, policy.path
@@ -145,13 +147,30 @@ def test_apis_are_those_of_the_file() -> None:
     assert len(found["orders"]["value"]) <= LONGEST
 
 
-def test_health_needs_no_key_and_is_in_no_product() -> None:
+def test_health_and_the_page_need_no_key_and_are_in_no_product() -> None:
     found = plan()
     linked = {r.properties["apiId"] for r in found.of(f"{SERVICE}/products/apiLinks")}
     assert linked == {f"/{SERVICE}/apis/apim-token/orders"}
-    (operation,) = found.of(f"{SERVICE}/apis/operations")
-    assert operation.path == "apim-token/orders-health/health"
-    assert (operation.properties["method"], operation.properties["urlTemplate"]) == ("GET", "/")
+    operations = {o.path: o.properties for o in found.of(f"{SERVICE}/apis/operations")}
+    assert set(operations) == {
+        "apim-token/orders-health/health",
+        "apim-token/orders-console/console",
+    }
+    for properties in operations.values():
+        assert (properties["method"], properties["urlTemplate"]) == ("GET", "/")
+
+
+def test_nothing_but_the_two_fixed_pages_is_open() -> None:
+    """What needs no key can only become the request that its policy writes, without parameters."""
+    for api in GATEWAY["apis"]:
+        policy = ET.fromstring(_file(api["policy"]))
+        rewrites = [element.attrib for element in policy.iter("rewrite-uri")]
+        if api["subscriptionRequired"]:
+            assert policy.find(".//validate-jwt") is not None
+            continue
+        template = f"/{api['path']}"
+        assert rewrites == [{"template": template, "copy-unmatched-params": "false"}]
+        assert template in {"/health", "/console"}
 
 
 def test_products_and_subscriptions_are_those_of_the_file() -> None:

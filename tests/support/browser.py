@@ -32,6 +32,7 @@ class Visit:
 
     page: "Page"
     base: str
+    path: str = "/api/console"
     requests: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -39,7 +40,11 @@ class Visit:
         """The console shows this view with what belongs in it, and is live."""
         # Beside the view alone nothing would be loaded anew.
         await self.page.goto("about:blank")
-        await self.page.goto(f"{self.base}/api/console#{view}")
+        await self.page.goto(f"{self.base}{self.path}#{view}")
+        await self.shown()
+
+    async def shown(self) -> None:
+        """What belongs in the view is there, and the page is live."""
         await self.page.locator("main[aria-busy=false]").wait_for()
         await self.page.locator("#live[data-state=on]").wait_for()
 
@@ -50,7 +55,7 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(base: str, **context: Any) -> AsyncIterator[Visit]:
+async def visiting(base: str, path: str = "/api/console", **context: Any) -> AsyncIterator[Visit]:
     """A new browser; at the end it has met no trouble and asked nobody else."""
     from playwright.async_api import async_playwright
 
@@ -58,7 +63,7 @@ async def visiting(base: str, **context: Any) -> AsyncIterator[Visit]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
         page = await (await browser.new_context(**context)).new_page()
         page.set_default_timeout(_PATIENCE_MS)
-        visit = Visit(page, base)
+        visit = Visit(page, base, path)
         page.on("request", lambda request: visit.requests.append(request.url))
         page.on("pageerror", lambda error: visit.troubles.append(f"error: {error}"))
         page.on("dialog", lambda dialog: visit.troubles.append(f"dialog: {dialog.message}"))

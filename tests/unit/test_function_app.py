@@ -61,4 +61,5 @@ def test_http_functions_leave_authorization_to_the_platform(functions: dict[str,
     assert {(t["authLevel"].value, t["route"].split("/")[0]) for t in triggers} == {
         *(("anonymous", "orders"), ("anonymous", "batches")),
         *(("anonymous", "health"), ("anonymous", "console")),
+        ("anonymous", "console-data"),
     }

@@ -198,6 +198,24 @@ def test_oddities_are_warnings(tmp_path: Path) -> None:
     assert any("product.xml" in text and "no <base />" in text for text in texts)
 
 
+@pytest.mark.parametrize(
+    ("inner", "is_odd"),
+    [("<forward-request />", False), ('<trace source="x"><message>y</message></trace>', True)],
+)
+def test_a_backend_that_forwards_by_itself_inherits_nothing(
+    tmp_path: Path, inner: str, is_odd: bool
+) -> None:
+    limited = f'<limit-concurrency key="k" max-count="1">{inner}</limit-concurrency>'
+    sections = (
+        "<inbound><base /></inbound><outbound><base /></outbound><on-error><base /></on-error>"
+    )
+    text = f"<policies><backend>{limited}</backend>{sections}</policies>"
+    warnings = _load(tmp_path, {"api.xml": text}).warnings
+    assert [w.text for w in warnings if w.file.endswith("api.xml")] == (
+        ["backend has no <base />: nothing is inherited"] if is_odd else []
+    )
+
+
 @pytest.mark.parametrize("missing", ["apis", "products"])
 def test_a_missing_member_is_named(tmp_path: Path, missing: str) -> None:
     management = {k: v for k, v in MANAGEMENT.items() if k != missing}
