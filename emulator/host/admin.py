@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator import jsontext
 from emulator.host.functions import Function
 from emulator.host.http_front import given_key
 from emulator.host.invocations import Request
@@ -192,7 +193,7 @@ class AdminApi:
         if request.content_type != "application/json":
             return web.Response(status=415)
         try:
-            document = json.loads(await request.read())
+            document = jsontext.read(await request.read())
         except ValueError:
             return web.Response(status=400)
         given = document.get("input") if isinstance(document, dict) else None
@@ -231,7 +232,7 @@ class AdminApi:
         value = None
         if request.method == "PUT":
             try:
-                value = str(json.loads(await request.read())["value"])
+                value = str(jsontext.read(await request.read())["value"])
             except (ValueError, KeyError, TypeError):
                 return web.Response(status=400)
         key, is_new = await asyncio.to_thread(keys.put, scope, request.match_info["key"], value)

@@ -7,12 +7,12 @@ Source: the Event Grid extension's webhook.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from emulator import jsontext
 from emulator.clock import Clock
 from emulator.eventgrid import Sink, Subscription
 from emulator.host.functions import Function
@@ -100,7 +100,7 @@ def _parameter(request: web.Request, name: str) -> str:
 
 
 def _events(body: bytes) -> list[dict[str, Any]]:
-    payload = json.loads(body)
+    payload = jsontext.read(body)
     events = payload if isinstance(payload, list) else [payload]
     if not all(isinstance(event, dict) for event in events):
         raise ValueError("An event is a JSON object.")

@@ -4,11 +4,11 @@ GET tells the rules and how often each point was passed, POST adds one rule or a
 DELETE takes all of them out of force, or with `?point=` those of one point.
 """
 
-import json
 from typing import Any
 
 from aiohttp import web
 
+from emulator import jsontext
 from emulator.faults import Faults, InvalidFault, parse_rule
 
 
@@ -20,7 +20,7 @@ def routes(faults: Faults) -> list[web.RouteDef]:
 
     async def add(request: web.Request) -> web.Response:
         try:
-            rules = parse_rules(await request.text())
+            rules = parse_rules(await request.read())
         except InvalidFault as error:
             return web.json_response({"error": str(error)}, status=400)
         for rule in rules:
@@ -38,14 +38,14 @@ def routes(faults: Faults) -> list[web.RouteDef]:
     ]
 
 
-def parse_rules(text: str) -> list[Any]:
+def parse_rules(text: bytes | str) -> list[Any]:
     """The rules of a JSON text: one, or a list of them.
 
     Raises:
         InvalidFault: the text is not JSON, or a rule cannot be understood.
     """
     try:
-        value = json.loads(text)
+        value = jsontext.read(text)
     except ValueError as error:
         raise InvalidFault(f"The faults are not JSON: {error}.") from error
     return [parse_rule(rule) for rule in (value if isinstance(value, list) else [value])]

@@ -11,6 +11,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from emulator import jsontext
 from emulator.host.functions import Function
 from emulator.host.invocations import PROGRAMMATICALLY, Request
 from emulator.host.metadata import (
@@ -44,7 +45,7 @@ def manual_request(function: Function, text: str, now: datetime) -> Request:
     elif kind == "cosmosDBTrigger":
         trigger = cosmos_documents(_list(text))
     elif kind == "eventGridTrigger":
-        event = json.loads(text)
+        event = jsontext.read(text)
         if not isinstance(event, dict):
             raise ValueError("An event is a JSON object.")
         trigger, metadata = event_grid(event)
@@ -62,7 +63,7 @@ def manual_request(function: Function, text: str, now: datetime) -> Request:
 
 
 def _list(text: str) -> list[dict[str, Any]]:
-    value = json.loads(text)
+    value = jsontext.read(text)
     if not isinstance(value, list):
         raise ValueError("The input of a Cosmos DB trigger is a JSON array of documents.")
     return value
@@ -72,7 +73,7 @@ def _http(text: str) -> Datum:
     """The portal sends a model of the request; any other text is the body."""
     model: Any = None
     try:
-        model = json.loads(text)
+        model = jsontext.read(text)
     except ValueError:
         model = None
     if not isinstance(model, dict) or "method" not in model:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
+from emulator import jsontext
 from emulator.servicebus.errors import InvalidMessage
 from emulator.servicebus.messages import OutgoingMessage, Property, ReceivedMessage
 
@@ -90,7 +91,7 @@ def read_message(body: bytes, headers: Mapping[str, str]) -> OutgoingMessage:
 def read_batch(body: bytes) -> list[OutgoingMessage]:
     """The messages of a batch; raises InvalidMessage."""
     try:
-        batch = json.loads(body)
+        batch = jsontext.read(body)
     except ValueError as error:
         raise InvalidMessage(f"The batch is not JSON: {error}.") from error
     if not isinstance(batch, list) or not batch:
@@ -148,7 +149,7 @@ def _instant(value: object) -> datetime | None:
 
 def _object(text: str, what: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = jsontext.read(text)
     except ValueError as error:
         raise InvalidMessage(f"The header {what} is not JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -158,11 +159,17 @@ def _object(text: str, what: str) -> dict[str, Any]:
 
 def _header_value(text: str) -> Property:
     """A quoted text, a bare number or boolean; anything else is the text as it stands."""
+    # A header whose bytes are not UTF-8 is taken for Latin-1.
+    text = text.encode("utf-8", "surrogateescape").decode("latin-1") if _is_broken(text) else text
     try:
-        value = json.loads(text)
+        value = jsontext.read(text)
     except ValueError:
         return text
     return value if isinstance(value, str | int | float | bool) else text
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def broker_properties(message: ReceivedMessage, *, is_locked: bool) -> dict[str, Any]:

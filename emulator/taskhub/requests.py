@@ -15,6 +15,9 @@ from emulator.taskhub.times import parse
 
 TOKEN_HEADER = "x-ms-continuation-token"  # noqa: S105 - a header's name
 _DEFAULT_TOP = 100
+# What a page's length is told in by the service; and more digits than that has.
+_MAX_TOP = 2**31 - 1
+_DIGITS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ class Request:
         text = self.query("top")
         if not text:
             return _DEFAULT_TOP
-        if not text.isdigit() or int(text) < 1:
-            raise bad_argument(f"'top' is not a whole number from 1: '{text}'.")
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:_DIGITS]) <= _MAX_TOP):
+            raise bad_argument(f"'top' is not a whole number from 1 to {_MAX_TOP}: '{text}'.")
         return int(text)
 
     def after(self) -> str:
@@ -104,7 +107,7 @@ class Request:
             return None
         try:
             json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise invalid_json(str(error)) from error
         return text
 
