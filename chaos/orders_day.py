@@ -229,7 +229,10 @@ class _Day:
 
 def _stable(item: dict[str, Any]) -> dict[str, Any]:
     """What of an item does not depend on when and by which message it came."""
-    return {k: v for k, v in item.items() if not k.startswith("_") and k not in _VOLATILE}
+    kept = {k: v for k, v in item.items() if not k.startswith("_") and k not in _VOLATILE}
+    if "replay" in kept:
+        kept["replay"] = {k: v for k, v in kept["replay"].items() if k != "startedAt"}
+    return kept
 
 
 def _dead_letter(message: dict[str, Any]) -> tuple[str, Any]:
