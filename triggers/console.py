@@ -54,7 +54,10 @@ async def console_data(
     (`customer=`); 304, or a problem (400, 404, 503)."""
 
     async def answer() -> func.HttpResponse:
-        order_id, customer = request.params.get("order"), request.params.get("customer")
+        order_id, customer = request.params.get("order"), request.params.get("customer", "")
+        if len(customer) > MAX_TEXT:
+            detail = f"customer: at most {MAX_TEXT} characters."
+            raise Refused(Problem("invalid-parameter", detail))
         if order_id:
             return tagged_response(request, await _run(Hub(client), order_id))
         if customer:
@@ -175,7 +178,4 @@ async def _run(hub: Hub, order_id: str) -> dict[str, Any]:
 
 
 async def _of_customer(customer: str) -> dict[str, Any]:
-    if len(customer) > MAX_TEXT:
-        detail = f"customer: at most {MAX_TEXT} characters."
-        raise Refused(Problem("invalid-parameter", detail))
     return {"orders": [shown(item) for item in await orders_of_customer(customer, _MAX_FOUND)]}
