@@ -11,7 +11,17 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import cost, engine, gateway, measurements, profile, reading, report, starting
+from benchmarks import (
+    cosmos,
+    cost,
+    engine,
+    gateway,
+    measurements,
+    profile,
+    reading,
+    report,
+    starting,
+)
 
 Measurement = Callable[[], Awaitable[measurements.Measured]]
 
@@ -23,6 +33,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "batches": lambda: measurements.batches((100, 1000, 5000)),
     "polls": lambda: reading.polls(2000),
     "latest": lambda: reading.latest(100_000, 200),
+    "cosmos": lambda: cosmos.cosmos(100_000, 2000),
     "start-up": starting.start_up,
     "imports": starting.imports,
     "gateway": lambda: gateway.status_poll(1000),
@@ -39,6 +50,7 @@ SHORT: dict[str, Measurement] = {
     "batches": lambda: measurements.batches((100, 400)),
     "polls": lambda: reading.polls(200),
     "latest": lambda: reading.latest(1000, 20),
+    "cosmos": lambda: cosmos.cosmos(1000, 100),
     "start-up": starting.start_up,
     "imports": starting.imports,
     "gateway": lambda: gateway.status_poll(100),

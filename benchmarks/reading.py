@@ -47,7 +47,7 @@ async def latest(stored: int, count: int) -> Measured:
     """`GET /api/orders?limit=50` with so many orders in the store, so many times."""
     with tempfile.TemporaryDirectory() as folder:
         seed = Path(folder) / "seed.json"
-        seed.write_text(json.dumps({"processed": _items(stored)}), encoding="utf-8")
+        seed.write_text(json.dumps({"processed": stored_orders(stored)}), encoding="utf-8")
         async with running(seed=seed) as system:
             await system.wait_for_count(stored, timeout_s=TIMEOUT_S)
 
@@ -67,7 +67,7 @@ async def latest(stored: int, count: int) -> Measured:
     }
 
 
-def _items(count: int) -> list[dict[str, Any]]:
+def stored_orders(count: int) -> list[dict[str, Any]]:
     """Orders as `persist_order` leaves them; every tenth is rejected."""
     return [
         {

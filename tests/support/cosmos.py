@@ -56,6 +56,12 @@ class Server:
     def url(self) -> str:
         return self.listener.http
 
+    @property
+    def https(self) -> str:
+        """The other way in, of a server that has a certificate."""
+        assert self.listener.https is not None
+        return self.listener.https
+
     def run(self, work: Awaitable[T]) -> T:
         """Run something on the server's loop and wait for it."""
 
@@ -75,10 +81,14 @@ def running_server(
     entities: Mapping[str, Any] = SHOP,
     *,
     clock: Clock | None = None,
-    with_tls: bool = False,
+    certificates: Path | None = None,
     identity: Identity | None = None,
 ) -> Iterator[Server]:
-    """An endpoint on free ports; stopped, without any clean-up of its data, at the end."""
+    """An endpoint on free ports; stopped, without any clean-up of its data, at the end.
+
+    Args:
+        certificates: where its certificate is kept; without, it has no https.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -89,8 +99,8 @@ def running_server(
         server.listener = await listen(
             server.service,
             port=0,
-            tls_port=0 if with_tls else None,
-            certificates=folder,
+            tls_port=0 if certificates is not None else None,
+            certificates=certificates,
             identity=identity,
         )
 

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import azure.identity
@@ -16,25 +14,9 @@ from azure.cosmos import CosmosClient, exceptions
 
 from emulator.cosmos import EMULATOR_KEY
 from emulator.identity import Identity
-from tests.support.cosmos import Server, running_server, sdk_client
+from tests.support.cosmos import Server, sdk_client
 
-pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 BOTH = pytest.mark.parametrize("kind", ["sync", "aio"])
-
-
-@pytest.fixture
-def identity() -> Identity:
-    return Identity()
-
-
-@pytest.fixture
-def secure(tmp_path: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """An endpoint with https, and an environment whose only identity is served beside it."""
-    with running_server(tmp_path, with_tls=True, identity=identity) as running:
-        for name, value in identity.settings(running.url).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
-        yield running
 
 
 async def use(url: str, kind: str, credential: object) -> None:
@@ -63,25 +45,25 @@ async def test_key_over_http_by_address(server: Server, kind: str) -> None:
 
 
 @BOTH
-async def test_key_over_https(secure: Server, kind: str) -> None:
-    assert secure.listener.https is not None
-    await use(secure.listener.https, kind, EMULATOR_KEY)
+async def test_key_over_https(server: Server, kind: str) -> None:
+    await use(server.https, kind, EMULATOR_KEY)
 
 
 @BOTH
-async def test_default_credential_over_https(secure: Server, identity: Identity, kind: str) -> None:
-    assert secure.listener.https is not None
+async def test_default_credential_over_https(
+    by_identity: Server, identity: Identity, kind: str
+) -> None:
     if kind == "aio":
         async with azure.identity.aio.DefaultAzureCredential() as credential:
-            await use(secure.listener.https, kind, credential)
+            await use(by_identity.https, kind, credential)
     else:
-        await use(secure.listener.https, kind, azure.identity.DefaultAzureCredential())
+        await use(by_identity.https, kind, azure.identity.DefaultAzureCredential())
 
 
-async def test_token_over_http_is_refused_by_the_client(secure: Server) -> None:
+async def test_token_over_http_is_refused_by_the_client(by_identity: Server) -> None:
     async with azure.identity.aio.DefaultAzureCredential() as credential:
         with pytest.raises(ServiceRequestError, match="non-TLS"):
-            await use(secure.url, "aio", credential)
+            await use(by_identity.url, "aio", credential)
 
 
 async def test_connection_string(server: Server) -> None:
@@ -108,7 +90,7 @@ async def test_missing_authorization_is_unauthorized(server: Server) -> None:
 
 
 async def test_identity_gives_tokens_to_who_knows_its_secret(
-    secure: Server, identity: Identity
+    by_identity: Server, identity: Identity
 ) -> None:
     url = os.environ["IDENTITY_ENDPOINT"]
     query = {"api-version": "2019-08-01", "resource": "https://localhost"}
@@ -134,11 +116,10 @@ async def test_identity_gives_tokens_to_who_knows_its_secret(
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_account_sends_clients_where_they_came_in(secure: Server, host: str) -> None:
-    assert secure.listener.https is not None
+async def test_account_sends_clients_where_they_came_in(by_identity: Server, host: str) -> None:
     bearer = {"authorization": "type%3Daad%26ver%3D1.0%26sig%3Dtoken"}
     async with ClientSession() as session:
-        for origin in (secure.listener.http, secure.listener.https):
+        for origin in (by_identity.url, by_identity.https):
             url = origin.replace("localhost", host)
             async with session.get(url, headers=bearer, ssl=False) as answer:
                 account = await answer.json()
