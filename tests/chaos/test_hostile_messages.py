@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -19,18 +19,10 @@ from domain.order import digest
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.emulator import Emulator, connected, until
 from tests.support.orders import a_line, an_order
-from tests.support.pipeline import final_status, instances, items, pipeline, store
+from tests.support.pipeline import final_status, instances, items, store
 
 _SEED = 20261127
 _DEAD = "orders/$deadletterqueue"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    running = pipeline(tmp_path_factory.mktemp("hostile"))
-    doors = running.start()
-    yield running, doors
-    assert running.stop() == 0
 
 
 @pytest.fixture

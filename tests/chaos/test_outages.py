@@ -7,7 +7,7 @@ real SDK's own retries, then through the orchestration's; waits are passed by st
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.emulator import Emulator, connected, until
 from tests.support.orders import an_order
-from tests.support.pipeline import final_status, items, pipeline, submit
+from tests.support.pipeline import final_status, items, submit
 
 # Status, headers and text as Cosmos DB answers, and the code that the app makes of it.
 REFUSALS: dict[int, tuple[dict[str, Any], str, str]] = {
@@ -42,14 +42,6 @@ REFUSALS: dict[int, tuple[dict[str, Any], str, str]] = {
     ),
 }
 _TRIES = 6  # of `persist_order` and `notify_order`
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    running = pipeline(tmp_path_factory.mktemp("outages"))
-    doors = running.start()
-    yield running, doors
-    assert running.stop() == 0
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The operators' console in a real browser, on the real app: what is seen, and what it does."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
@@ -11,9 +11,9 @@ from domain.messages import STORED_MEMBER
 from emulator.access import Access, find_access
 from emulator.launch import Doors, EmulatorProcess
 from tests.support.browser import CHROMIUM, Visit, visiting
-from tests.support.emulator import Emulator, connected, until
+from tests.support.emulator import Emulator, until
 from tests.support.orders import an_order
-from tests.support.pipeline import final_status, pipeline, store, submit
+from tests.support.pipeline import final_status, store, submit
 
 pytest.importorskip("playwright", reason="Playwright's package is not installed.")
 pytestmark = pytest.mark.skipif(
@@ -21,20 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 MARKUP = "<img src=x onerror=alert(1)>"
 BREAKOUT = "</pre><script>alert(document.domain)</script><svg onload=alert(2)>"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    running = pipeline(tmp_path_factory.mktemp("console"))
-    doors = running.start()
-    yield running, doors
-    assert running.stop() == 0
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,29 +1,13 @@
 """Orders through the whole pipeline: HTTP, queue and feed in; items, events and states out."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, until
+from tests.support.emulator import Emulator, until
 from tests.support.orders import a_line, an_order
-from tests.support.pipeline import final_status, items, pipeline, store, submit
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    running = pipeline(tmp_path_factory.mktemp("orders"))
-    doors = running.start()
-    yield running, doors
-    assert running.stop() == 0
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
+from tests.support.pipeline import final_status, items, store, submit
 
 
 async def events_of(emulator: Emulator, order_id: str) -> list[dict[str, Any]]:

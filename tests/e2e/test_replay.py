@@ -4,17 +4,15 @@ The truth table: every way in which an order can end badly, replayed by itself a
 that ran are told by the status, effects are counted by their keys.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
 
 from domain.order import parse_instant
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, until
+from tests.support.emulator import Emulator, until
 from tests.support.orders import a_line, an_order
-from tests.support.pipeline import final_status, items, pipeline, submit
+from tests.support.pipeline import final_status, items, submit
 
 STEPS = ("validate", "enrich", "persist", "notify")
 FATAL = "[STORE_REFUSED] injected"
@@ -42,20 +40,6 @@ CASES = [
     # Nobody could keep what had succeeded.
     Case("is terminated", "enrich", STEPS, way="terminated"),
 ]
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    running = pipeline(tmp_path_factory.mktemp("replays"))
-    doors = running.start()
-    yield running, doors
-    assert running.stop() == 0
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def break_step(

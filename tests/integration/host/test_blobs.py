@@ -2,13 +2,11 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, until, write_app
+from tests.support.emulator import Emulator, running, until, write_app
 from tests.support.reports import REPORT, Reports
 
 APP = (
@@ -79,23 +77,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     host = {"extensions": {"blobs": {"poisonBlobThreshold": 3}}}
     write_app(made / "app", APP, values={**VALUES, "REPORT": str(made / "report")}, host=host)
     return made
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    with started(folder / "app", folder / "data") as running_one:
-        yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
-
-
-@pytest.fixture
-def reports(folder: Path) -> Reports:
-    return Reports(folder / "report")
 
 
 async def put(emulator: Emulator, path: str, content: bytes, **headers: str) -> None:

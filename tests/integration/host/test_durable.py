@@ -1,14 +1,14 @@
 """Durable functions on the host: clients, activities with bindings, doors and keys."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, until, write_app
+from tests.support.emulator import Emulator, running, started, until, write_app
 
 APP = """
     import json
@@ -133,12 +133,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     app = write_app(folder / "app", APP, host=host, entities=ENTITIES)
     with started(app, folder / "data") as running_one:
         yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def outcome(emulator: Emulator, name: str, given: Any = None) -> dict[str, Any]:

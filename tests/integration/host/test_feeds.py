@@ -1,7 +1,7 @@
 """Cosmos DB, Event Grid and timer triggers of a real app."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,7 @@ import pytest
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 
 from emulator.cosmos import EMULATOR_KEY
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, until, write_app
+from tests.support.emulator import Emulator, running, until, write_app
 from tests.support.reports import REPORT, Reports
 
 APP = (
@@ -110,23 +109,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("feeds")
     write_app(made / "app", APP, values={"REPORT": str(made / "report")}, entities=ENTITIES)
     return made
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    with started(folder / "app", folder / "data") as running_one:
-        yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
-
-
-@pytest.fixture
-def reports(folder: Path) -> Reports:
-    return Reports(folder / "report")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, started, write_app
+from tests.support.emulator import Emulator, started, write_app
 
 APP = """
     import json
@@ -100,12 +100,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     app = write_app(folder / "app", APP, host=host, values=values)
     with started(app, folder / "data") as running:
         yield running
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def test_function_sees_the_request_as_it_was_sent(emulator: Emulator) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, write_app
+from tests.support.emulator import Emulator, running, started, write_app
 
 GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 # Constraint, a value that it passes, one that it does not.
@@ -116,12 +116,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     values = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": 100_000}
     with started(write_app(folder / "app", source, values=values), folder / "data") as running_one:
         yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def test_constraints_decide_which_values_reach_the_function(emulator: Emulator) -> None:

@@ -1,13 +1,13 @@
 """What is true of every invocation, whatever its trigger: time limit, log lines, context."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, started, until, write_app
+from tests.support.emulator import Emulator, started, until, write_app
 
 APP = """
     import asyncio, logging, time
@@ -57,12 +57,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     }
     with started(write_app(folder / "app", APP, host=host), folder / "data") as running_one:
         yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def test_call_beyond_the_time_limit_is_500(emulator: Emulator) -> None:

@@ -1,12 +1,12 @@
 """Apps of every legal shape through the whole host; what is wrong is said, and the rest runs."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, write_app
+from tests.support.emulator import Emulator, running, started, write_app
 
 MAIN = """
     from __future__ import annotations
@@ -83,12 +83,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator
     (app / "parts.py").write_text(PARTS)
     with started(app, folder / "data") as running_one:
         yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 async def test_script_of_another_name_with_annotations_as_text(emulator: Emulator) -> None:

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, started, write_app
+from tests.support.emulator import Emulator, write_app
 from tests.support.reports import REPORT, Reports
 
 APP = (
@@ -83,18 +81,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     host = {"extensions": {"http": {"maxOutstandingRequests": 2, "maxConcurrentRequests": 1}}}
     write_app(made / "app", APP, values=values, entities=ENTITIES, host=host)
     return made
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    with started(folder / "app", folder / "data") as running_one:
-        yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

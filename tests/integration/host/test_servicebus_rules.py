@@ -1,7 +1,6 @@
 """The queue's rules as a function meets them: deliveries, time to live, duplicates, batches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, started, until, write_app
+from tests.support.emulator import Emulator, until, write_app
 from tests.support.reports import REPORT, Reports
 
 HEAD = f"""
@@ -141,23 +139,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         host={"extensions": {"serviceBus": {"minMessageBatchSize": 2}}},
     )
     return made
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    with started(folder / "app", folder / "data") as running_one:
-        yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
-
-
-@pytest.fixture
-def reports(folder: Path) -> Reports:
-    return Reports(folder / "report")
 
 
 async def dead(emulator: Emulator, queue: str, count: int) -> list[dict[str, Any]]:

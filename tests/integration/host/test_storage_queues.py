@@ -1,14 +1,12 @@
 """Storage queue triggers and outputs of a real app: hiding, counts, poison, what is sent."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emulator.launch import Doors, EmulatorProcess
-from tests.support.emulator import Emulator, connected, running, started, until, write_app
+from tests.support.emulator import Emulator, running, until, write_app
 from tests.support.reports import REPORT, Reports
 
 APP = (
@@ -92,23 +90,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     host = {"extensions": {"queues": {"maxDequeueCount": 3}}}
     write_app(made / "app", APP, values=values, host=host)
     return made
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path) -> Iterator[tuple[EmulatorProcess, Doors]]:
-    with started(folder / "app", folder / "data") as running_one:
-        yield running_one
-
-
-@pytest.fixture
-async def emulator(process: tuple[EmulatorProcess, Doors]) -> AsyncIterator[Emulator]:
-    async with connected(*process) as client:
-        yield client
-
-
-@pytest.fixture
-def reports(folder: Path) -> Reports:
-    return Reports(folder / "report")
 
 
 async def messages(emulator: Emulator, queue: str) -> list[dict[str, Any]]:
