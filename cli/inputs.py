@@ -21,9 +21,13 @@ def read_text(source: str) -> str:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{source} is not UTF-8 text (byte {error.start}).") from error
+        raise BadInput(f"{_called(source)} is not UTF-8 text (byte {error.start}).") from error
     except OSError as error:
         raise BadInput(f"Cannot read {source}: {error.strerror}.") from error
+
+
+def _called(source: str) -> str:
+    return "Standard input" if source == "-" else source
 
 
 def parse_orders(text: str, source: str) -> list[dict[str, Any]]:
@@ -46,9 +50,9 @@ def parse_orders(text: str, source: str) -> list[dict[str, Any]]:
         entries = value if isinstance(value, list) else [value]
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
-            raise BadInput(f"{source}: entry {number} is not a JSON object.")
+            raise BadInput(f"{_called(source)}: entry {number} is not a JSON object.")
     if not entries:
-        raise BadInput(f"{source} holds no orders.")
+        raise BadInput(f"{_called(source)} holds no orders.")
     return entries
 
 
@@ -60,5 +64,5 @@ def _lines(text: str, source: str) -> list[Any]:
         try:
             entries.append(json.loads(line))
         except json.JSONDecodeError as error:
-            raise BadInput(f"{source}, line {number}: not JSON: {error.msg}.") from error
+            raise BadInput(f"{_called(source)}, line {number}: not JSON: {error.msg}.") from error
     return entries

@@ -35,6 +35,11 @@ def test_what_is_not_orders_is_refused_with_its_place(text: str, says: str) -> N
         parse_orders(text, "file")
 
 
+def test_standard_input_is_called_by_its_name() -> None:
+    with pytest.raises(BadInput, match=r"^Standard input holds no orders"):
+        parse_orders("", "-")
+
+
 def test_a_file_that_is_missing_or_not_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="Cannot read"):
         read_text(str(tmp_path / "none.json"))
