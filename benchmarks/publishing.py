@@ -12,6 +12,46 @@ from typing import Any
 from benchmarks.report import ROOT
 
 FOLDER = ROOT / "docs" / "figures"
+PAGE = ROOT / "docs" / "performance.md"
+_BEGIN, _END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
+# What is done with the store in three ways, and what it is measured as in each.
+_STORE = (
+    ("Upsert, one after another", None, "HTTP: upsert, p50", "SDK: upsert, p50"),
+    ("Upserts, 16 at once", "SQLite: upserts, one a commit", "HTTP: upsert, 16 at once", None),
+    ("… SQLite with 32 a commit", "SQLite: upserts, 32 a commit", None, None),
+    ("Point read", "SQLite: point read, p50", "HTTP: point read, p50", "SDK: point read, p50"),
+    ("Latest 50", "SQLite: latest 50, p50", "HTTP: latest 50, p50", "SDK: latest 50, p50"),
+)
+# The figures that the page shows, by what it calls them. The whole table stands beside the plots.
+_SHOWN = (
+    ("Single orders, 200 on the queue at once", "singles-200: orders per second"),
+    ("… 1,000", "singles-1000: orders per second"),
+    ("… 5,000", "singles-5000: orders per second"),
+    ("CPU time of an order, host and worker", "singles-1000: CPU per order"),
+    ("One order on an idle system, p50", "latency: p50"),
+    ("… p95", "latency: p95"),
+    ("… p99", "latency: p99"),
+    ("A batch of 100", "batches: 100 orders"),
+    ("… 1,000", "batches: 1000 orders"),
+    ("… 5,000", "batches: 5000 orders"),
+    ("… exponent of its growth (1 is linear)", "batches: growth exponent"),
+    ("Status polls, 16 at once", "polls: 16 at once"),
+    ("Latest 50 of 100,000 orders, p50", "latest: 50 of 100000, p50"),
+    (
+        "Start with an empty folder, to the first served request",
+        "start-up: to the first served request",
+    ),
+    ("Import of the app, not yet compiled", "imports: function_app, not yet compiled"),
+    ("… compiled", "imports: function_app, compiled"),
+    ("Resident memory after 10,000 orders", "memory: resident after 10000"),
+    ("… after 50,000", "memory: resident after 50000"),
+    ("Disk an order", "memory: disk per order"),
+    ("CPU of an episode and its activity, over the library's own replay", "episodes: ratio"),
+    ("Fan-out to 1,000 activities", "fan-out: 1000 activities"),
+    ("… to 5,000", "fan-out: 5000 activities"),
+    ("What the gateway adds to a poll, product Basic", "gateway: added by Basic, p50"),
+    ("… product Premium, its ledger written", "gateway: added by Premium with its ledger, p50"),
+)
 # The floors that were set before anything was measured.
 _FLOOR_ORDERS_PER_S, _FLOOR_P50_MS = 150, 25
 
@@ -22,17 +62,66 @@ def publish(run: Mapping[str, Any]) -> None:
     (FOLDER / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "benchmarks.md").write_text(table(run), encoding="utf-8")
     _plot({figure["name"]: figure for figure in run["figures"]}, FOLDER / "benchmarks.svg")
+    PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8"), run), encoding="utf-8")
+
+
+def with_figures(page: str, run: Mapping[str, Any]) -> str:
+    """The page with this run's figures in their place."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{_section(run)}\n{_END}{after}"
+
+
+def _section(run: Mapping[str, Any]) -> str:
+    figures = {figure["name"]: figure for figure in run["figures"]}
+    lines = [_about(run), "", "| What | Median | Lowest to highest |", "|---|---:|---:|"]
+    for label, name in _SHOWN:
+        figure = figures[name]
+        span = f"{_number(figure['lowest'])} to {_number(figure['highest'])}"
+        lines.append(f"| {label} | {_told(figure)} | {span} |")
+    lines += ["", "| Store with 100,000 orders, medians | SQLite alone | HTTP | azure-cosmos |"]
+    lines.append("|---|---:|---:|---:|")
+    for label, *names in _STORE:
+        ways = (_told(figures[f"cosmos: {each}"]) if each else "" for each in names)
+        lines.append(f"| {label} | {' | '.join(ways)} |")
+    lines += [
+        "",
+        "| Who holds the interpreter | Host process | Worker process |",
+        "|---|---:|---:|",
+    ]
+    shares = _those(figures, r"profile: (?:host|worker) process: (.+)")
+    for subject in dict.fromkeys(name for name, _ in shares):
+        cells = (
+            figures.get(f"profile: {process} process: {subject}") for process in ("host", "worker")
+        )
+        told = (f"{cell['median']:.0f} %" if cell else "" for cell in cells)
+        lines.append(f"| {subject} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _told(figure: Mapping[str, Any]) -> str:
+    return f"{_number(figure['median'])} {figure['unit']}".strip()
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _about(run: Mapping[str, Any]) -> str:
+    about = ", ".join(f"{name} {value}" for name, value in run["machine"].items())
+    return f"Machine: {about}."
 
 
 def table(run: Mapping[str, Any]) -> str:
     """The run as a page of Markdown."""
-    about = ", ".join(f"{name} {value}" for name, value in run["machine"].items())
     lines = [
         "# Benchmarks",
         "",
         "Written by `make bench ARGS=--publish`; what each figure is: `benchmarks/`.",
         "",
-        f"Machine: {about}.",
+        _about(run),
+        "",
+        "![plots of the main figures](benchmarks.svg)",
         "",
         "| What | Median | Lowest | Highest | Unit | Runs |",
         "|---|---:|---:|---:|---|---:|",

@@ -4,7 +4,6 @@ import datetime
 import os
 import platform
 import statistics
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +49,6 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on, and how busy it was."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": _commit(),
         "cpus": os.cpu_count(),
         "processor": _from_proc("cpuinfo", "model name") or platform.machine(),
         "memoryGB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
@@ -77,17 +75,6 @@ def show(about: Mapping[str, Any], figures: Sequence[Figure]) -> None:
             figure.unit,
         )
     console.print(table)
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ("git", "rev-parse", "--short", "HEAD"),  # noqa: S607 - the developer's own git
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "unknown"
 
 
 def _from_proc(file: str, wanted: str) -> str | None:
