@@ -57,12 +57,28 @@ _FLOOR_ORDERS_PER_S, _FLOOR_P50_MS = 150, 25
 
 
 def publish(run: Mapping[str, Any]) -> None:
-    """Write the run's JSON, table and plots."""
+    """Write JSON, table and plots; what the run does not have stays as it was."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    run = merged(run)
     (FOLDER / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "benchmarks.md").write_text(table(run), encoding="utf-8")
     _plot({figure["name"]: figure for figure in run["figures"]}, FOLDER / "benchmarks.svg")
     PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8"), run), encoding="utf-8")
+
+
+def merged(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The run, with the kept figures of those measurements that it does not have."""
+    kept = json.loads((FOLDER / "benchmarks.json").read_text(encoding="utf-8"))["figures"]
+    anew = {_measurement(figure) for figure in run["figures"]}
+    figures = []
+    for name in dict.fromkeys(_measurement(figure) for figure in [*kept, *run["figures"]]):
+        source = run["figures"] if name in anew else kept
+        figures += [figure for figure in source if _measurement(figure) == name]
+    return {**run, "figures": figures}
+
+
+def _measurement(figure: Mapping[str, Any]) -> str:
+    return str(figure["name"]).partition(":")[0]
 
 
 def with_figures(page: str, run: Mapping[str, Any]) -> str:

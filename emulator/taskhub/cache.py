@@ -26,6 +26,8 @@ class Active:
         in_flight: ids of activities that were dispatched and whose result is not yet stored.
         alarm: when it was last asked to be woken.
         losses: how often in a row the worker or the disk failed it.
+        gathers_until_s: when its next turn may come if it waits for many work items, on the event
+            loop's clock.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Active:
     is_queued: bool = False
     is_busy: bool = False
     losses: int = 0
+    gathers_until_s: float = 0.0
 
 
 class Cache:

@@ -37,6 +37,11 @@ from emulator.taskhub.work import Work
 
 _log = logging.getLogger("Host.Triggers.DurableTask")
 
+# An episode costs as much as the instance has tasks. One that waits for so many work items gathers
+# their completions for as long as its last episode took, so that a large fan-out is not spent on
+# episodes that bring few of them.
+_MANY = 100
+
 
 class Entities(Protocol):
     """Whom the engine tells that entities have operations."""
@@ -63,6 +68,7 @@ class Engine:
         self.work: Work
         self.entities: Entities
         self._lineup = Lineup()
+        self._gathering = 0
         self._later: asyncio.TimerHandle | None = None
         self._running = 0
         self._turns: set[asyncio.Task[None]] = set()
@@ -86,7 +92,7 @@ class Engine:
     @property
     def is_idle(self) -> bool:
         """Whether no turn is made or queued."""
-        return not (self._turns or self._lineup)
+        return not (self._turns or self._lineup or self._gathering)
 
     # What comes in.
 
@@ -146,8 +152,19 @@ class Engine:
             return
         active.is_queued = True
         self.cache.wake(active)
-        self._lineup.add(active)
-        self._pump()
+        wait_s = active.gathers_until_s - asyncio.get_running_loop().time()
+        if wait_s > 0 and len(active.in_flight) >= _MANY:
+            self._gathering += 1
+            asyncio.get_running_loop().call_later(wait_s, self._gathered, active)
+        else:
+            self._lineup.add(active)
+            self._pump()
+
+    def _gathered(self, active: Active) -> None:
+        self._gathering -= 1
+        if not self._stopped:
+            self._lineup.add(active)
+            self._pump()
 
     def _pump(self) -> None:
         while self._lineup and self._running < self._options.max_orchestrators:
@@ -183,7 +200,10 @@ class Engine:
             if instance is None or plan is None:
                 return
             if plan.invoke:
+                began_s = asyncio.get_running_loop().time()
                 await self._run(instance, plan)
+                ended_s = asyncio.get_running_loop().time()
+                active.gathers_until_s = ended_s + (ended_s - began_s)
             holds_slot = False
             self._release()
             await self._commit(active, instance, plan)

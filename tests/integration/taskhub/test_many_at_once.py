@@ -1,6 +1,7 @@
 """Many instances at once: what was started gets done before more is begun, and nobody starves."""
 
 import asyncio
+from itertools import pairwise
 
 from emulator.taskhub import HubOptions, lineup
 from tests.support.hub_harness import running_hub
@@ -61,3 +62,32 @@ async def test_instances_that_need_no_activity_are_run_while_activities_hang(pat
         slow.gate.set()
         for each in hanging:
             assert await hub.output(each) == "done"
+
+
+def fans_out(ctx):
+    yield ctx.task_all([ctx.call_activity("Slow", n) for n in range(ctx.get_input())])
+    return "done"
+
+
+async def test_a_large_fan_out_gathers_completions_for_as_long_as_an_episode_took(path):
+    slow = Slow()
+    slow.gate.set()
+    invoker = InProcessInvoker({"fans_out": fans_out}, {"Slow": slow})
+    async with running_hub(path, invoker) as hub:
+        engine, clock_s = hub.hub.engine, asyncio.get_running_loop().time
+        episodes = []
+        run = engine._run
+
+        async def noted(instance, plan):
+            in_flight = len(engine.cache.get(instance.id).in_flight)
+            began_s = clock_s()
+            await run(instance, plan)
+            episodes.append((in_flight, began_s, clock_s()))
+
+        engine._run = noted
+        assert await hub.run("fans_out", 400) == "done"
+    assert len(episodes) > 2
+    for (_, began_s, ended_s), (in_flight, next_s, _) in pairwise(episodes):
+        if in_flight >= 100:
+            # A callback may come early by the resolution of the loop's clock.
+            assert next_s >= ended_s + (ended_s - began_s) - 0.001
