@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -47,8 +48,13 @@ def main(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter("must start with http:// or https://", param_hint="--url")
+    place = urlsplit(url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise typer.BadParameter("must be http:// or https:// and a host", param_hint="--url")
+    for option, value in (("--key", key), ("--token", token)):
+        # A header takes no other text; the value itself is never told.
+        if value and not (value.isascii() and value.isprintable()):
+            raise typer.BadParameter("must be printable ASCII, on one line", param_hint=option)
     context.obj = Session(OrdersApi(url, key=key, token=token), Output(as_json))
 
 

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
+from cli.inputs import BadInput
+
 Json = dict[str, Any]
 
 
@@ -188,6 +190,9 @@ def chunks(items: Sequence[Json], size: int) -> Iterator[Sequence[Json]]:
 
 
 def _segment(identifier: str) -> str:
+    if not identifier:
+        # It would name the list of all.
+        raise BadInput("An id must not be empty.")
     return quote(identifier, safe="")
 
 

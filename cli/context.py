@@ -45,6 +45,8 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
             raise _end(str(error), exit_codes.UNAVAILABLE) from error
         except ApiError as error:
             raise _end(explain(error), _code(error.status)) from error
+        except OSError as error:  # the output's end, such as a full disk
+            raise _end(f"Cannot write: {error.strerror}.", exit_codes.NOT_ALL_WELL) from error
 
     return run
 
@@ -60,7 +62,7 @@ def explain(error: ApiError) -> str:
         lines.append(f"Try again in {error.retry_after_s:g} s.")
     entries: list[Any] = error.problem.get("errors") or []
     for entry in entries:
-        if isinstance(entry, dict):
+        if isinstance(entry, dict) and str(entry.get("message")) not in lines[0]:
             lines.append(f"  {entry.get('field', '')}: {entry.get('message', '')}")
     return "\n".join(lines)
 
