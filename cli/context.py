@@ -62,8 +62,11 @@ def explain(error: ApiError) -> str:
         lines.append(f"Try again in {error.retry_after_s:g} s.")
     entries: list[Any] = error.problem.get("errors") or []
     for entry in entries:
-        if isinstance(entry, dict) and str(entry.get("message")) not in lines[0]:
-            lines.append(f"  {entry.get('field', '')}: {entry.get('message', '')}")
+        if not isinstance(entry, dict):
+            continue
+        told = f"{entry.get('field', '')}: {entry.get('message', '')}"
+        if told != str(error):  # of a single entry the detail may be just that
+            lines.append(f"  {told}")
     return "\n".join(lines)
 
 
