@@ -1,6 +1,6 @@
 """Makes each function's listener, and registers routes; what cannot be is put in error."""
 
-import asyncio
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import Protocol
 from emulator.clock import Clock
 from emulator.host.blob_listener import BlobListener
 from emulator.host.blob_paths import parse_trigger_path
-from emulator.host.cosmos_listener import CosmosListener, FeedSource
+from emulator.host.cosmos_listener import CosmosListener
+from emulator.host.cosmos_source import FeedSource
 from emulator.host.errors import FunctionInError
 from emulator.host.functions import Function, in_error
 from emulator.host.host_json import HostJson
@@ -71,7 +72,7 @@ class Assembler:
     data_dir: Path
     clock: Clock
     log: Log
-    owners: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    leases: set[tuple[str, str]] = field(default_factory=set)
 
     async def assemble(self, functions: Iterable[Function]) -> Assembly:
         """Make routes and listeners of the functions that can run."""
@@ -175,17 +176,18 @@ class Assembler:
     def _cosmos(self, function: Function) -> Listener:
         source = FeedSource.of(function, self.settings)
         lease = (f"{source.lease_database}/{source.lease_container}", source.lease_id)
-        if lease in self.owners:
+        if lease in self.leases:
             self.log.warning(
                 f"'{function.title}' shares its lease with another function: only one of them is "
                 "given each change. Give them lease container prefixes to let both see all."
             )
+        self.leases.add(lease)
         return CosmosListener(
             function,
             source,
             self.services.cosmos,
             invocations=self.invocations,
-            owner=self.owners.setdefault(lease, asyncio.Lock()),
+            owner=f"{_folder_id(self.data_dir)}/{function.name}",
             clock=self.clock,
             log=self.log,
         )
@@ -202,3 +204,8 @@ class Assembler:
             clock=self.clock,
             log=self.log,
         )
+
+
+def _folder_id(data_dir: Path) -> str:
+    """A name for the host that outlives its process: one host at a time has a data folder."""
+    return hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]

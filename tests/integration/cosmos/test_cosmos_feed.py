@@ -191,7 +191,9 @@ async def test_two_consumers_do_not_disturb_one_another(orders: Face) -> None:
     assert first == second
 
 
-async def test_lease_of_a_trigger_survives_in_a_container(server: Server) -> None:
+async def test_documents_are_replaced_and_deleted_in_process_under_their_etag(
+    server: Server,
+) -> None:
     service = server.service
 
     async def leases() -> None:
