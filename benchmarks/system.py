@@ -78,17 +78,20 @@ class System:
         """
         deadline = time.monotonic() + timeout_s
         with closing(sqlite3.connect(f"file:{self.data_dir}/cosmos.db?mode=ro", uri=True)) as store:
-            while True:
-                version = _data_version(store)
-                try:
-                    await self.processed.read_item(order_id, order_id)
-                except exceptions.CosmosResourceNotFoundError:
-                    while _data_version(store) == version:
-                        if time.monotonic() > deadline:
-                            raise TooSlow(f"{order_id} is not there after {timeout_s:g} s") from None
-                        await asyncio.sleep(0.0005)
-                else:
-                    return
+            seen = _data_version(store)
+            while not await self._has(order_id):
+                while (version := _data_version(store)) == seen:
+                    if time.monotonic() > deadline:
+                        raise TooSlow(f"{order_id} is not there after {timeout_s:g} s")
+                    await asyncio.sleep(0.0005)
+                seen = version
+
+    async def _has(self, order_id: str) -> bool:
+        try:
+            await self.processed.read_item(order_id, order_id)
+        except exceptions.CosmosResourceNotFoundError:
+            return False
+        return True
 
     def resident_mb(self) -> float:
         """Resident memory of the emulator and the worker that runs the app, in MB (10^6 bytes)."""
