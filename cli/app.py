@@ -1,6 +1,7 @@
 """The commands of `orders`. Each asks the API and prints; nothing is decided here."""
 
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -33,9 +34,16 @@ _ENDED = ("processed", "rejected", "failed", "duplicates", "conflicts", "invalid
 _COUNTS = ("total", *_ENDED, "running")
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"orders {version('durable-orders')}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
+    *,
     url: Annotated[
         str, typer.Option(envvar="ORDERS_URL", help="The gateway's base URL.")
     ] = DEFAULT_URL,
@@ -47,6 +55,10 @@ def main(
         str | None, typer.Option(envvar="ORDERS_TOKEN", help="Bearer token; better there too.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    show_version: Annotated[  # noqa: ARG001 - its callback answers and ends
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Print it and end."),
+    ] = False,
 ) -> None:
     place = urlsplit(url)
     if place.scheme not in ("http", "https") or not place.hostname:

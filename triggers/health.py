@@ -24,11 +24,19 @@ async def health(
 ) -> func.HttpResponse:
     """200 with each dependency's state; `status` is `degraded` when one does not answer."""
     store, hub = await asyncio.gather(_state(probe()), _state(Hub(client).run("health-probe")))
-    unchecked = {"state": "not checked", "detail": "Reached by a binding; see the queue's metrics."}
-    dependencies = {"orderStore": store, "taskHub": hub, "queue": unchecked, "events": unchecked}
+    dependencies = {
+        "orderStore": store,
+        "taskHub": hub,
+        "queue": _unchecked("see the queue's metrics"),
+        "events": _unchecked("see the topic's metrics"),
+    }
     is_ok = store["state"] == hub["state"] == "ok"
     body = {"status": "ok" if is_ok else "degraded", "dependencies": dependencies}
     return json_response(body, 200, {"Cache-Control": "no-store"})
+
+
+def _unchecked(advice: str) -> dict[str, str]:
+    return {"state": "not checked", "detail": f"Reached by a binding; {advice}."}
 
 
 async def _state(call: Awaitable[Any]) -> dict[str, str]:

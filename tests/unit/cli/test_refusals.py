@@ -3,6 +3,7 @@ what was refused or could not be written."""
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def test_what_cannot_be_sent_is_a_usage_error(words: list[str], says: str) -> No
     assert says in result.output
     assert "geheim" not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_version_is_the_packages() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"orders {version('durable-orders')}\n")
 
 
 def test_a_fault_that_is_the_whole_detail_is_told_once_and_others_each() -> None:

@@ -240,6 +240,8 @@ async def test_health_tells_each_dependency() -> None:
         "queue": "not checked",
         "events": "not checked",
     }
+    assert body["dependencies"]["queue"]["detail"].endswith("see the queue's metrics.")
+    assert body["dependencies"]["events"]["detail"].endswith("see the topic's metrics.")
 
 
 async def test_health_is_degraded_when_one_does_not_answer() -> None:
