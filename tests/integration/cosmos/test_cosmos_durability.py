@@ -4,118 +4,83 @@ import asyncio
 import os
 import random
 import sqlite3
-from collections.abc import Iterator
-from itertools import count
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientError, ClientSession
 
-from tests.support.cosmos import Face, Sdk, Server
+from tests.support.cosmos import Face, Sdk, Server, own
+from tests.support.cosmos_load import Ledger, Load, lsn_of
 from tests.support.cosmos_process import Endpoint, endpoint_process, put_item, raw_session
 
 ROUNDS = int(os.environ.get("COSMOS_KILL_ROUNDS", "5"))
-BATCH = {"x-ms-cosmos-is-batch-request": "True", "x-ms-cosmos-batch-atomic": "True"}
-BATCH_SIZE = 5
+CHECKPOINT_ROUNDS = max(1, ROUNDS // 5)
+# The checkpoint's own record in the index of the log: how many of its frames were copied into the
+# file, and how many a checkpoint set out to copy (SQLite's file format, "The WAL-Index Header").
+_COPIED_AT, _ATTEMPTED_AT = 96, 128
 
 
-class Load:
-    """Writers that note what was acknowledged to them: the number of each item, and its LSN."""
+@dataclass(frozen=True)
+class Feed:
+    """A container's change feed, read to its end."""
 
-    def __init__(self) -> None:
-        self.numbers: Iterator[int] = count(1)
-        self.items: dict[str, int] = {}
-        self.batches: dict[str, int] = {}
-        self.highest_lsn = 0
+    items: list[dict[str, Any]]
+    token: str
 
-    def _note(self, etag: str) -> None:
-        self.highest_lsn = max(self.highest_lsn, int(etag.strip('"').split("-")[0], 16))
-
-    async def write_items(self, session: ClientSession, url: str, name: str) -> None:
-        """New items, and one item over and over, until the server is gone."""
-        while True:
-            number = next(self.numbers)
-            for key in (f"{name}-{number}", f"{name}-same"):
-                body = {"id": key, "n": number, "pad": "x" * 300}
-                try:
-                    status, stored = await put_item(session, url, "things", key, body)
-                except (ClientError, ConnectionError):
-                    return
-                assert status in (200, 201)
-                self.items[key] = number
-                self._note(stored["_etag"])
-
-    async def write_batches(self, session: ClientSession, url: str, name: str) -> None:
-        """Batches on one key each, until the server is gone."""
-        while True:
-            number = next(self.numbers)
-            entries = [
-                {
-                    "operationType": "Upsert",
-                    "resourceBody": {"id": str(place), "customer": name, "n": number},
-                }
-                for place in range(BATCH_SIZE)
-            ]
-            try:
-                status, _ = await put_item(session, url, "orders", name, entries, **BATCH)
-            except (ClientError, ConnectionError):
-                return
-            assert status == 200
-            self.batches[name] = number
-
-    async def run_until_killed(self, endpoint: Endpoint, seconds: float) -> None:
-        async with raw_session() as session:
-            writers = [self.write_items(session, endpoint.url, f"w{n}") for n in range(6)]
-            writers += [self.write_batches(session, endpoint.url, f"b{n}") for n in range(2)]
-            killer = asyncio.create_task(self._kill_later(endpoint, seconds))
-            await asyncio.gather(*writers)
-            await killer
-
-    async def _kill_later(self, endpoint: Endpoint, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await endpoint.kill()
+    @property
+    def lsns(self) -> list[int]:
+        return [item["_lsn"] for item in self.items]
 
 
-async def all_items(url: str, container: str) -> dict[tuple[str, str], dict[str, Any]]:
-    async with raw_session() as session:
-        found: list[dict[str, Any]] = []
-        token: str | None = None
-        while True:
-            headers = {"x-ms-continuation": token} if token else {}
-            docs = f"{url}/dbs/shop/colls/{container}/docs"
-            async with session.get(docs, headers=headers) as answer:
-                found += (await answer.json())["Documents"]
-                token = answer.headers.get("x-ms-continuation")
-            if token is None:
-                return {(item.get("customer", item["id"]), item["id"]): item for item in found}
-
-
-async def feed_lsns(url: str) -> list[int]:
+async def read_feed(url: str, container: str, token: str | None = None) -> Feed:
     headers = {"A-IM": "Incremental Feed", "x-ms-max-item-count": "-1"}
-    docs = f"{url}/dbs/shop/colls/things/docs"
-    async with raw_session() as session, session.get(docs, headers=headers) as answer:
-        if answer.status == 304:
-            return []
-        return [item["_lsn"] for item in (await answer.json())["Documents"]]
-
-
-async def check(load: Load, endpoint: Endpoint) -> None:
-    """Compare what the restarted server has with what was acknowledged."""
-    things = await all_items(endpoint.url, "things")
-    for key, number in load.items.items():
-        assert things[key, key]["n"] >= number
-        assert len(things[key, key]["pad"]) == 300
-    orders = await all_items(endpoint.url, "orders")
-    for name, number in load.batches.items():
-        stored = [orders[name, str(place)]["n"] for place in range(BATCH_SIZE)]
-        assert len(set(stored)) == 1, "a batch was kept by half"
-        assert stored[0] >= number
-    lsns = await feed_lsns(endpoint.url)
-    assert lsns == sorted(set(lsns))
+    items: list[dict[str, Any]] = []
+    docs = f"{url}/dbs/shop/colls/{container}/docs"
     async with raw_session() as session:
-        _, stored_now = await put_item(session, endpoint.url, "things", "last", {"id": "last"})
-    assert int(stored_now["_etag"].strip('"').split("-")[0], 16) > load.highest_lsn
+        while True:
+            known = {"If-None-Match": token} if token is not None else {}
+            async with session.get(docs, headers={**headers, **known}) as answer:
+                token = answer.headers["etag"]
+                if answer.status == 304:
+                    return Feed(items, token)
+                items += (await answer.json())["Documents"]
+
+
+class Checked:
+    """Compares each restart with what was acknowledged before, and with the restart before it."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._tokens: dict[str, str] = {}
+
+    async def check(self, url: str) -> None:
+        for container, ledger in (("things", self._load.things), ("orders", self._load.orders)):
+            await self._check(url, container, ledger)
+
+    async def _check(self, url: str, container: str, ledger: Ledger) -> None:
+        feed = await read_feed(url, container)
+        by_key = {(item.get("customer", item["id"]), item["id"]): item for item in feed.items}
+        last = by_key.pop(("last", "last"), None)
+        ledger.settle({key: own_of_feed(item) for key, item in by_key.items()})
+        assert feed.lsns == sorted(feed.lsns)
+        if container == "things":
+            assert len(set(feed.lsns)) == len(feed.lsns)
+        # A token from before the kill goes on exactly behind what it had seen.
+        if (token := self._tokens.get(container)) is not None:
+            assert last is not None
+            later = [item for item in feed.items if item["_lsn"] > last["_lsn"]]
+            assert (await read_feed(url, container, token)).items == later
+        async with raw_session() as session:
+            body = {"id": "last", "customer": "last"}
+            _, stored = await put_item(session, url, container, "last", body)
+        assert lsn_of(stored["_etag"]) > max(ledger.highest_lsn, *feed.lsns, 0)
+        self._tokens[container] = (await read_feed(url, container)).token
+
+
+def own_of_feed(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in own(item).items() if name != "_lsn"}
 
 
 def integrity(folder: Path) -> str:
@@ -127,18 +92,67 @@ def integrity(folder: Path) -> str:
         connection.close()
 
 
+async def kill_after(endpoint: Endpoint, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await endpoint.kill()
+
+
 async def test_everything_acknowledged_survives_kills_under_load(tmp_path: Path) -> None:
     seed = random.Random(20261120)
-    load = Load()
+    load = Load(seed=20261127)
+    checked = Checked(load)
     for _ in range(ROUNDS):
         async with endpoint_process(tmp_path) as endpoint:
-            await check(load, endpoint)
-            before = len(load.items)
-            await load.run_until_killed(endpoint, seed.uniform(0.1, 0.6))
-            assert len(load.items) > before
-        assert integrity(tmp_path) == "ok"
+            await checked.check(endpoint.url)
+            before = load.things.answers, load.orders.answers
+            killer = asyncio.create_task(kill_after(endpoint, seed.uniform(0.1, 0.6)))
+            await load.run_until_gone(endpoint)
+            await killer
+            assert load.things.answers > before[0]
+            assert load.orders.answers > before[1]
     async with endpoint_process(tmp_path) as endpoint:
-        await check(load, endpoint)
+        await checked.check(endpoint.url)
+    assert integrity(tmp_path) == "ok"
+
+
+def is_within_checkpoint(folder: Path) -> bool:
+    """Whether the last process died while it copied the log into the file."""
+    index = (folder / "cosmos.db-shm").read_bytes()
+    copied, attempted = (
+        int.from_bytes(index[at : at + 4], "little") for at in (_COPIED_AT, _ATTEMPTED_AT)
+    )
+    return attempted > copied
+
+
+def kill_at_checkpoint(endpoint: Endpoint, folder: Path) -> None:
+    """SIGKILL when the file itself is written, which nothing but a checkpoint does."""
+    file = folder / "cosmos.db"
+    before = file.stat().st_mtime_ns
+    deadline = time.monotonic() + 30
+    while file.stat().st_mtime_ns == before:
+        assert time.monotonic() < deadline, "there was no checkpoint"
+    endpoint.process.kill()
+
+
+async def test_kill_within_a_checkpoint_loses_nothing(tmp_path: Path) -> None:
+    load = Load(seed=20261128)
+    checked = Checked(load)
+    hits = 0
+    for _ in range(20 * CHECKPOINT_ROUNDS):
+        # Many pages, so that copying them takes a while.
+        async with endpoint_process(tmp_path, checkpoint_pages=500) as endpoint:
+            await checked.check(endpoint.url)
+            killer = asyncio.create_task(asyncio.to_thread(kill_at_checkpoint, endpoint, tmp_path))
+            await load.run_until_gone(endpoint)
+            await killer
+            await endpoint.kill()
+        hits += is_within_checkpoint(tmp_path)
+        if hits == CHECKPOINT_ROUNDS:
+            break
+    assert hits == CHECKPOINT_ROUNDS
+    async with endpoint_process(tmp_path) as endpoint:
+        await checked.check(endpoint.url)
+    assert integrity(tmp_path) == "ok"
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -148,17 +162,14 @@ async def test_death_at_a_commit_keeps_what_was_acknowledged(
 ) -> None:
     async with endpoint_process(tmp_path):
         pass  # the containers are made without a fault
-    load = Load()
+    load = Load(seed=commits)
     die = {"point": f"cosmos.commit.{moment}", "action": "die", "after": commits}
-    async with endpoint_process(tmp_path, die) as endpoint, raw_session() as session:
-        await asyncio.gather(
-            *[load.write_items(session, endpoint.url, f"w{n}") for n in range(4)],
-            load.write_batches(session, endpoint.url, "b0"),
-        )
+    async with endpoint_process(tmp_path, die) as endpoint:
+        await load.run_until_gone(endpoint)
         assert await endpoint.process.wait() != 0
-    assert integrity(tmp_path) == "ok"
     async with endpoint_process(tmp_path) as endpoint:
-        await check(load, endpoint)
+        await Checked(load).check(endpoint.url)
+    assert integrity(tmp_path) == "ok"
 
 
 async def test_full_disk_is_unavailable_and_harms_nothing(
@@ -208,5 +219,5 @@ async def test_data_is_there_in_the_next_run(things: Face, server: Server, tmp_p
     read = await things.do("read_item", "a", "a")
     # A second process on the same file sees what is committed, without any clean stop of the first.
     async with endpoint_process(tmp_path) as endpoint:
-        stored = await all_items(endpoint.url, "things")
-    assert stored["a", "a"] == dict(read)
+        [stored] = (await read_feed(endpoint.url, "things")).items
+    assert stored == {**read, "_lsn": 1}
