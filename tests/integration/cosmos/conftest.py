@@ -1,11 +1,12 @@
 """A fresh endpoint for each test, and clients of both SDKs over both ways in.
 
-A test that takes `sdk` (or a container of it) runs four times: with the synchronous and the
-asynchronous client, by key over http and by managed identity over https.
+A test that takes `sdk` (or a container of it), or `way`, runs four times: with the synchronous and
+the asynchronous client, by key over http and by managed identity over https.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from emulator.cosmos import EMULATOR_KEY
 from emulator.identity import Identity
 from tests.support.cosmos import Face, Sdk, Server, running_server, sdk_client
+
+Serve = Callable[..., AbstractContextManager[Server]]
 
 
 @pytest.fixture(scope="session")
@@ -31,38 +34,69 @@ def identity() -> Identity:
 
 
 @pytest.fixture
-def server(tmp_path: Path, certificates: Path, identity: Identity) -> Iterator[Server]:
+def serve(tmp_path: Path, certificates: Path, identity: Identity) -> Serve:
+    """Starts an endpoint with http and https on the test's folder; takes a `clock`."""
+    return partial(running_server, tmp_path, certificates=certificates, identity=identity)
+
+
+@pytest.fixture
+def server(serve: Serve) -> Iterator[Server]:
     """An endpoint with http and https."""
-    with running_server(tmp_path, certificates=certificates, identity=identity) as running:
+    with serve() as running:
         yield running
 
 
 @pytest.fixture
 def by_identity(server: Server, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The endpoint, in an environment whose only identity is the one served beside it."""
-    for name, value in identity.settings(server.url).items():
-        monkeypatch.setenv(name, value)
+    _know(identity, server, monkeypatch)
     return server
+
+
+def _know(identity: Identity, server: Server, environment: pytest.MonkeyPatch) -> None:
+    for name, value in identity.settings(server.url).items():
+        environment.setenv(name, value)
+
+
+class Way:
+    """A kind of client and how it gets in."""
+
+    def __init__(self, name: str, identity: Identity, environment: pytest.MonkeyPatch) -> None:
+        self.kind, scheme, _ = name.split("-")
+        self._is_by_identity = scheme == "https"
+        self._identity = identity
+        self._environment = environment
+
+    @asynccontextmanager
+    async def into(self, server: Server) -> AsyncIterator[Sdk]:
+        """A new client of an endpoint."""
+        async with AsyncExitStack() as stack:
+            credential: Any = EMULATOR_KEY
+            url = server.url
+            if self._is_by_identity:
+                _know(self._identity, server, self._environment)
+                url = server.https
+                if self.kind == "aio":
+                    made = azure.identity.aio.DefaultAzureCredential()
+                    credential = await stack.enter_async_context(made)
+                else:
+                    credential = stack.enter_context(azure.identity.DefaultAzureCredential())
+            yield await stack.enter_async_context(sdk_client(self.kind, url, credential))
 
 
 @pytest.fixture(
     params=["sync-http-key", "aio-http-key", "sync-https-identity", "aio-https-identity"]
 )
-async def sdk(request: pytest.FixtureRequest) -> AsyncIterator[Sdk]:
-    """A client of each SDK, over each way in."""
-    kind, scheme, _ = request.param.split("-")
-    server: Server = request.getfixturevalue("server" if scheme == "http" else "by_identity")
-    async with AsyncExitStack() as stack:
-        credential: Any = EMULATOR_KEY
-        url = server.url
-        if scheme == "https":
-            url = server.https
-            if kind == "aio":
-                made = azure.identity.aio.DefaultAzureCredential()
-                credential = await stack.enter_async_context(made)
-            else:
-                credential = stack.enter_context(azure.identity.DefaultAzureCredential())
-        yield await stack.enter_async_context(sdk_client(kind, url, credential))
+def way(request: pytest.FixtureRequest, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """Each kind of client, over each way in: for tests that start an endpoint of their own."""
+    return Way(request.param, identity, monkeypatch)
+
+
+@pytest.fixture
+async def sdk(way: Way, server: Server) -> AsyncIterator[Sdk]:
+    """A client of each kind, over each way in."""
+    async with way.into(server) as client:
+        yield client
 
 
 @pytest.fixture

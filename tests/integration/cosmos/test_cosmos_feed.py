@@ -2,14 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from azure.cosmos import exceptions
 
 from emulator.clock import ManualClock
-from tests.support.cosmos import Face, Sdk, Server, running_server, sdk_client
+from tests.integration.cosmos.conftest import Serve, Way
+from tests.support.cosmos import Face, Sdk, Server
+from tests.support.cosmos_process import BEARER
 
 FEED = "query_items_change_feed"
 
@@ -64,11 +66,11 @@ async def test_from_now_sees_what_comes(orders: Face) -> None:
     assert ids(await orders.all(FEED, continuation=token)) == ["o2", "o3"]
 
 
-async def test_token_goes_on_in_another_client(server: Server, orders: Face) -> None:
+async def test_token_goes_on_in_another_client(server: Server, orders: Face, way: Way) -> None:
     await fill(orders, 3)
     token = await token_at_end(orders, start_time="Beginning")
     await fill(orders, 1, start=3)
-    async with sdk_client("aio", server.url) as other:
+    async with way.into(server) as other:
         found = await other.container("orders").all(FEED, continuation=token)
     assert ids(found) == ["o3"]
 
@@ -117,11 +119,10 @@ async def test_filtered_feed_moves_on_past_what_it_does_not_show(orders: Face) -
     assert ids(await orders.all(FEED, continuation=token)) == ["mine"]
 
 
-@pytest.mark.parametrize("kind", ["sync", "aio"])
-async def test_from_a_point_in_time(tmp_path: Path, kind: str) -> None:
+async def test_from_a_point_in_time(serve: Serve, way: Way) -> None:
     clock = ManualClock(datetime(2026, 11, 20, 9, 0, tzinfo=UTC))
-    with running_server(tmp_path, clock=clock) as server:
-        async with sdk_client(kind, server.url) as sdk:
+    with serve(clock=clock) as server:
+        async with way.into(server) as sdk:
             orders = sdk.container("orders")
             await fill(orders, 2)
             clock.advance(timedelta(minutes=1))
@@ -136,19 +137,34 @@ async def test_all_versions_and_deletes_is_refused(orders: Face) -> None:
     assert refused.value.status_code == 400
 
 
-async def test_deleting_the_newest_item_does_not_turn_the_log_back(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server:
-        async with sdk_client("aio", server.url) as sdk:
+async def test_deleting_the_newest_item_does_not_turn_the_log_back(serve: Serve, way: Way) -> None:
+    with serve() as server:
+        async with way.into(server) as sdk:
             orders = sdk.container("orders")
             await fill(orders, 3)
             token = await token_at_end(orders, start_time="Beginning")
             await orders.do("delete_item", "o2", "c2")
-    with running_server(tmp_path) as server:
-        async with sdk_client("aio", server.url) as sdk:
+    with serve() as server:
+        async with way.into(server) as sdk:
             orders = sdk.container("orders")
             await orders.do("create_item", item("after"))
             assert ids(await orders.all(FEED, continuation=token)) == ["after"]
             assert server.run(server.service.current_lsn("shop", "orders")) == 5
+
+
+async def test_feed_without_news_keeps_its_etag(server: Server, aio: Sdk) -> None:
+    await fill(aio.container("orders"), 2)
+    headers = {**BEARER, "A-IM": "Incremental Feed"}
+    url = f"{server.url}/dbs/shop/colls/orders/docs"
+    async with ClientSession() as session:
+        async with session.get(url, headers=headers) as answer:
+            assert answer.status == 200
+            etag = answer.headers["etag"]
+        for _ in range(2):
+            async with session.get(url, headers={**headers, "If-None-Match": etag}) as answer:
+                assert answer.status == 304
+                assert answer.headers["etag"] == etag
+                assert await answer.read() == b""
 
 
 async def test_feed_in_process(server: Server, aio: Sdk) -> None:

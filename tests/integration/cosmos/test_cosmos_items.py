@@ -7,7 +7,7 @@ import pytest
 from azure.core import MatchConditions
 from azure.cosmos import exceptions
 
-from tests.support.cosmos import SYSTEM, Face, Sdk, own
+from tests.support.cosmos import SYSTEM, Face, own
 
 ORDER = {"id": "o1", "customer": "c1", "total": 19.9, "lines": [{"sku": "a", "quantity": 2}]}
 
@@ -191,13 +191,13 @@ async def test_large_items_up_to_two_mebibytes(things: Face) -> None:
     assert refused.value.status_code == 413
 
 
-async def test_one_writer_wins_for_each_etag(aio: Sdk) -> None:
-    things = aio.container("things").raw
-    created = await things.create_item({"id": "n", "count": 0})
+async def test_one_writer_wins_for_each_etag(things: Face) -> None:
+    created = await things.do("create_item", {"id": "n", "count": 0})
 
     async def try_once(number: int) -> bool:
         try:
-            await things.replace_item(
+            await things.at_once(
+                "replace_item",
                 "n",
                 {"id": "n", "count": number},
                 etag=created["_etag"],
@@ -209,4 +209,4 @@ async def test_one_writer_wins_for_each_etag(aio: Sdk) -> None:
 
     won = await asyncio.gather(*[try_once(number) for number in range(64)])
     assert won.count(True) == 1
-    assert (await things.read_item("n", "n"))["count"] == won.index(True)
+    assert (await things.do("read_item", "n", "n"))["count"] == won.index(True)

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import ClientSession
 from azure.cosmos import exceptions
 
-from tests.support.cosmos import Face, Sdk, Server, sdk_client
+from tests.integration.cosmos.conftest import Way
+from tests.support.cosmos import Face, Server
 
 BEARER = {"authorization": "type%3Daad%26ver%3D1.0%26sig%3Dtoken"}
 ALL = {"enable_cross_partition_query": True}
@@ -26,28 +27,27 @@ async def fill(things: Face, count: int, start: int = 0) -> None:
         await things.do("create_item", {"id": f"i{number:03}", "n": number, "list": [number]})
 
 
-@pytest.mark.parametrize("query", [*QUERIES, "SELECT VALUE x FROM c JOIN x IN c.list"])
 @pytest.mark.parametrize("size", [1, 3, 10, 100, -1, 0])
-async def test_pages_of_every_size_hold_everything_once(aio: Sdk, query: str, size: int) -> None:
-    things = aio.container("things")
+async def test_pages_of_every_size_hold_everything_once(things: Face, size: int) -> None:
     await fill(things, 10)
-    pages = await things.pages("query_items", query, max_item_count=size)
-    rows = [row for page, _ in pages for row in page]
-    assert rows == list(range(10))
-    largest = 10 if size < 1 else size
-    assert all(len(page) <= largest for page, _ in pages)
-    assert len([page for page, _ in pages if page]) == -(-10 // largest)
-    assert pages[-1][1] is None
+    for query in (*QUERIES, "SELECT VALUE x FROM c JOIN x IN c.list"):
+        pages = await things.pages("query_items", query, max_item_count=size, **ALL)
+        rows = [row for page, _ in pages for row in page]
+        assert rows == list(range(10)), query
+        largest = 10 if size < 1 else size
+        assert all(len(page) <= largest for page, _ in pages), query
+        assert len([page for page, _ in pages if page]) == -(-10 // largest), query
+        assert pages[-1][1] is None, query
 
 
-async def test_token_goes_on_in_a_new_client(things: Face, server: Server) -> None:
+async def test_token_goes_on_in_a_new_client(things: Face, server: Server, way: Way) -> None:
     await fill(things, 9)
     for query in ("SELECT VALUE c.n FROM c", "SELECT VALUE c.n FROM c ORDER BY c.n DESC"):
         pages = await things.pages("query_items", query, max_item_count=4, **ALL)
         rest = [row for page, _ in pages[1:] for row in page]
-        async with sdk_client("aio", server.url) as other:
+        async with way.into(server) as other:
             again = await other.container("things").pages(
-                "query_items", query, max_item_count=4, token=pages[0][1]
+                "query_items", query, max_item_count=4, token=pages[0][1], **ALL
             )
         assert [row for page, _ in again for row in page] == rest
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,8 @@ from azure.cosmos import PartitionKey, exceptions
 
 from emulator.clock import ManualClock
 from emulator.faults import FaultRule
-from tests.support.cosmos import Face, Sdk, Server, new_container, running_server, sdk_client
+from tests.integration.cosmos.conftest import Serve, Way
+from tests.support.cosmos import Face, Sdk, Server, new_container
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -37,11 +37,11 @@ class Timed:
         return count
 
 
-@pytest.fixture(params=["sync", "aio"])
-async def timed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Timed]:
+@pytest.fixture
+async def timed(serve: Serve, way: Way) -> AsyncIterator[Timed]:
     clock = ManualClock(START)
-    with running_server(tmp_path, clock=clock) as server:
-        async with sdk_client(request.param, server.url) as sdk:
+    with serve(clock=clock) as server:
+        async with way.into(server) as sdk:
             yield Timed(server, clock, sdk)
 
 
