@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,9 +39,16 @@ class MemoryContainer:
             item = new_item(self.container, body, epk)
             items.upsert(self.connection, self.container, item, Target(item.id, epk), moment)
 
-    def query(self, text: str, *values: Any, size: int = 2**31 - 1) -> list[Any]:
-        """Every result, in pages of a size; values are named `@p0`, `@p1`."""
+    def query(
+        self,
+        text: str,
+        *values: Any,
+        size: int = 2**31 - 1,
+        named: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        """Every result, in pages of a size; values are named `@p0`, `@p1`, others as told."""
         parameters = {f"@p{number}": value for number, value in enumerate(values)}
+        parameters.update(named or {})
         rows: list[Any] = []
         token: str | None = None
         while True:

@@ -1,25 +1,28 @@
 """A small reading of the query language's rules, to compare the compiled queries with.
 
 Written from the specification's table of values and not from the emulator's code: it knows Python
-values, an undefined one, and evaluates one expression on one item. Slow and short on purpose.
+values, an undefined one, and evaluates one expression for one row: the values of the names that
+FROM gives. Functions are in `cosmos_model_functions`, subqueries, joins and aggregates in
+`cosmos_model_queries`. Slow and short on purpose.
 """
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MISSING: Any = object()
-Item = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Term:
-    """An expression: its text, and what it is on an item."""
+    """An expression: its text, and what it is for a row."""
 
     text: str
-    of: Callable[[Item], Any]
+    of: Callable[[Row], Any]
 
     def __repr__(self) -> str:
         return self.text
@@ -61,9 +64,22 @@ def constant(value: Any) -> Term:
     return Term("undefined" if value is MISSING else json.dumps(value), lambda _: value)
 
 
-def path(*keys: str | int) -> Term:
-    def of(item: Item) -> Any:
-        value: Any = item
+def parameter(value: Any) -> Term:
+    """A constant that is handed over beside the query, under a name that tells it."""
+    return Term(f"@v{json.dumps(value).encode().hex()}", lambda _: value)
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """The parameters that a query's text names."""
+    names = re.findall(r"@v[0-9a-f]+", text)
+    return {name: json.loads(bytes.fromhex(name[2:])) for name in names}
+
+
+def path(*keys: str | int, of: str = "c") -> Term:
+    """A path into what a name of FROM stands for."""
+
+    def found(row: Row) -> Any:
+        value = row.get(of, MISSING)
         for key in keys:
             if isinstance(key, str) and isinstance(value, dict):
                 value = value.get(key, MISSING)
@@ -73,12 +89,20 @@ def path(*keys: str | int) -> Term:
                 return MISSING
         return value
 
-    return Term("c" + "".join(f"[{json.dumps(key)}]" for key in keys), of)
+    return Term(of + "".join(f"[{json.dumps(key)}]" for key in keys), found)
+
+
+def number(value: float) -> Any:
+    """A computed number: an integer if it is one of 64 bits, undefined if it is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return MISSING
+    is_exact = isinstance(value, int) and -(2**63) <= value < 2**63
+    return value if is_exact else float(value)
 
 
 def compare(operator: str, left: Term, right: Term) -> Term:
-    def of(item: Item) -> Any:
-        a, b = left.of(item), right.of(item)
+    def of(row: Row) -> Any:
+        a, b = left.of(row), right.of(row)
         if a is MISSING or b is MISSING:
             return MISSING
         if operator in ("=", "!="):
@@ -98,8 +122,8 @@ def both(operator: str, left: Term, right: Term) -> Term:
     """AND and OR with three values."""
     decisive = operator == "OR"
 
-    def of(item: Item) -> Any:
-        values = [_truth(left.of(item)), _truth(right.of(item))]
+    def of(row: Row) -> Any:
+        values = [_truth(left.of(row)), _truth(right.of(row))]
         if decisive in values:
             return decisive
         return MISSING if None in values else not decisive
@@ -108,16 +132,16 @@ def both(operator: str, left: Term, right: Term) -> Term:
 
 
 def negate(operand: Term) -> Term:
-    def of(item: Item) -> Any:
-        value = _truth(operand.of(item))
+    def of(row: Row) -> Any:
+        value = _truth(operand.of(row))
         return MISSING if value is None else not value
 
     return Term(f"(NOT {operand.text})", of)
 
 
 def contained(value: Term, choices: list[Any], *, negated: bool) -> Term:
-    def of(item: Item) -> Any:
-        found = value.of(item)
+    def of(row: Row) -> Any:
+        found = value.of(row)
         if found is MISSING:
             return MISSING
         return (frozen(found) in [frozen(choice) for choice in choices]) != negated
@@ -142,86 +166,72 @@ def is_kind(name: str, operand: Term) -> Term:
         "IS_OBJECT": ["object"],
         "IS_PRIMITIVE": ORDER[1:5],
     }[name]
-    return Term(f"{name}({operand.text})", lambda item: kind(operand.of(item)) in kinds)
+    return Term(f"{name}({operand.text})", lambda row: kind(operand.of(row)) in kinds)
 
 
 def calculate(operator: str, left: Term, right: Term) -> Term:
-    def of(item: Item) -> Any:
-        a, b = left.of(item), right.of(item)
+    """Arithmetic; what divides must not be zero."""
+    calculations: dict[str, Callable[[Any, Any], Any]] = {
+        "+": lambda a, b: a + b,
+        "-": lambda a, b: a - b,
+        "*": lambda a, b: a * b,
+        "/": lambda a, b: a / b,
+        # The remainder has the sign of what is divided.
+        "%": lambda a, b: abs(a) % abs(b) * (1 if a >= 0 else -1),
+    }
+
+    def of(row: Row) -> Any:
+        a, b = left.of(row), right.of(row)
         if kind(a) != "number" or kind(b) != "number":
             return MISSING
-        result = {"+": a + b, "-": a - b, "*": a * b}[operator]
-        if isinstance(result, float) and not math.isfinite(result):
-            return MISSING
-        is_exact = isinstance(result, int) and -(2**63) <= result < 2**63
-        return result if is_exact else float(result)
+        return number(calculations[operator](a, b))
 
     return Term(f"({left.text} {operator} {right.text})", of)
 
 
+def combine_bits(operator: str, left: Term, right: Term) -> Term:
+    """`& | ^` of whole numbers."""
+
+    def of(row: Row) -> Any:
+        values = [left.of(row), right.of(row)]
+        if any(kind(value) != "number" or value != math.floor(value) for value in values):
+            return MISSING
+        a, b = map(int, values)
+        return number({"&": a & b, "|": a | b, "^": a ^ b}[operator])
+
+    return Term(f"({left.text} {operator} {right.text})", of)
+
+
+def signed(operator: str, operand: Term) -> Term:
+    """`+ - ~` of a number."""
+
+    def of(row: Row) -> Any:
+        value = operand.of(row)
+        if kind(value) != "number" or (operator == "~" and value != math.floor(value)):
+            return MISSING
+        return number({"+": value, "-": -value, "~": -value - 1}[operator])
+
+    return Term(f"({operator} {operand.text})", of)
+
+
 def concatenate(left: Term, right: Term) -> Term:
-    def of(item: Item) -> Any:
-        a, b = left.of(item), right.of(item)
+    def of(row: Row) -> Any:
+        a, b = left.of(row), right.of(row)
         return a + b if isinstance(a, str) and isinstance(b, str) else MISSING
 
     return Term(f"({left.text} || {right.text})", of)
 
 
 def coalesce(left: Term, right: Term) -> Term:
-    def of(item: Item) -> Any:
-        value = left.of(item)
-        return right.of(item) if value is MISSING else value
+    def of(row: Row) -> Any:
+        value = left.of(row)
+        return right.of(row) if value is MISSING else value
 
     return Term(f"({left.text} ?? {right.text})", of)
 
 
 def choose(condition: Term, then: Term, otherwise: Term) -> Term:
-    def of(item: Item) -> Any:
-        return then.of(item) if condition.of(item) is True else otherwise.of(item)
+    def of(row: Row) -> Any:
+        return then.of(row) if condition.of(row) is True else otherwise.of(row)
 
     return Term(f"({condition.text} ? {then.text} : {otherwise.text})", of)
-
-
-def text_test(name: str, value: Term, part: str) -> Term:
-    test = {"STARTSWITH": str.startswith, "ENDSWITH": str.endswith, "CONTAINS": str.__contains__}
-
-    def of(item: Item) -> Any:
-        found = value.of(item)
-        return test[name](found, part) if isinstance(found, str) else MISSING
-
-    return Term(f"{name}({value.text}, {json.dumps(part)})", of)
-
-
-def array_contains(value: Term, wanted: Any) -> Term:
-    def of(item: Item) -> Any:
-        found = value.of(item)
-        if not isinstance(found, list):
-            return MISSING
-        return frozen(wanted) in [frozen(element) for element in found]
-
-    return Term(f"ARRAY_CONTAINS({value.text}, {json.dumps(wanted)})", of)
-
-
-def length(name: str, value: Term) -> Term:
-    wanted = str if name == "LENGTH" else list
-
-    def of(item: Item) -> Any:
-        found = value.of(item)
-        return len(found) if isinstance(found, wanted) else MISSING
-
-    return Term(f"{name}({value.text})", of)
-
-
-def any_element(collection: Term, operator: str, wanted: Any) -> Term:
-    """EXISTS over the elements of an array."""
-    element = Term("e", lambda item: item["element"])
-
-    def of(item: Item) -> Any:
-        found = collection.of(item)
-        if not isinstance(found, list):
-            return False
-        test = compare(operator, element, constant(wanted))
-        return any(test.of({"element": each}) is True for each in found)
-
-    text = f"SELECT VALUE 1 FROM e IN {collection.text} WHERE e {operator} {json.dumps(wanted)}"
-    return Term(f"EXISTS({text})", of)

@@ -36,11 +36,12 @@ class Member:
 
 @dataclass(frozen=True)
 class Call:
-    """A function, by its name in upper case."""
+    """A function, by its name in upper case; `written` is the name in the query's own letters."""
 
     name: str
     arguments: tuple["Expr", ...]
     position: int = field(default=0, compare=False)
+    written: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,8 @@ class Builder(Transformer[Token, Any]):
         if arguments == [None]:
             arguments = []
         if isinstance(callee, ast.Name):
-            return ast.Call(callee.name.upper(), tuple(arguments), callee.position)
+            name = callee.name
+            return ast.Call(name.upper(), tuple(arguments), callee.position, name)
         name = "This expression"
         if isinstance(callee, ast.Member) and isinstance(callee.key, ast.Literal):
             name = f"'{callee.key.value}'"

@@ -229,7 +229,7 @@ class Expressions:
         if expr.name in AGGREGATES:
             raise query_error(
                 "SC2102",
-                f"The aggregate function '{expr.name}' cannot be used here.",
+                f"The aggregate function '{expr.written}' cannot be used here.",
                 expr.position,
                 expr.position + len(expr.name),
             )
@@ -238,7 +238,7 @@ class Expressions:
         if expr.name not in FUNCTIONS:
             raise query_error(
                 "SC2005",
-                f"'{expr.name}' is not a recognized built-in function name.",
+                f"'{expr.written}' is not a recognized built-in function name.",
                 expr.position,
                 expr.position + len(expr.name),
             )
@@ -246,7 +246,7 @@ class Expressions:
         if not fewest <= len(expr.arguments) <= most:
             raise query_error(
                 "SC2040",
-                f"The {expr.name} function takes from {fewest} to {most} arguments.",
+                f"The {expr.written} function takes from {fewest} to {most} arguments.",
                 expr.position,
                 expr.position + len(expr.name),
             )

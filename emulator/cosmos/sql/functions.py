@@ -10,7 +10,7 @@ Source: specification, section 8.1 (the list) and the vendor's page of each func
 import math
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -133,13 +133,17 @@ def _to_string(value: Any) -> Any:
     return dump_plain(value)
 
 
+# Room for every digit of the greatest double, and for fifteen behind its point.
+_EXACT = Context(prec=340, rounding=ROUND_HALF_UP)
+
+
 def _round(value: Any, digits: Any = 0) -> Any:
     if not is_number(value) or not is_number(digits) or not -15 <= digits <= 15:
         return UNDEFINED
     if isinstance(value, int) and digits >= 0:
         return value
     step = Decimal(1).scaleb(-int(digits))
-    return finite(float(Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_UP)))
+    return finite(float(Decimal(repr(value)).quantize(step, context=_EXACT)))
 
 
 def _sign(value: Any) -> int:

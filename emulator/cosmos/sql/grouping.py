@@ -44,7 +44,7 @@ def result_compiler(query: ast.Query, parts: Parts, session: Session) -> Express
 
 def _aggregate(expr: ast.Call, compiler: Expressions, parts: Parts) -> Operand:
     if len(expr.arguments) != 1:
-        raise query_error("SC2040", f"The {expr.name} function takes one argument.")
+        raise query_error("SC2040", f"The {expr.written} function takes one argument.")
     operand = compiler.compile(expr.arguments[0])
     if expr.name != "COUNT" or not isinstance(operand, Const | Document):
         operand = _of_own_row(operand, parts, is_subquery=not parts.is_outermost)
@@ -66,7 +66,11 @@ def _aggregate(expr: ast.Call, compiler: Expressions, parts: Parts) -> Operand:
         total = f"coalesce({total}, 0)" if expr.name == "SUM" else total
         native = f"(CASE WHEN COUNT({operand.type}) = {numbers} THEN {total} END)"
         return Typed(native, "number", f"cosmos_json({native})")
-    return Json(f"cosmos_{expr.name.lower()}({operand.json})")
+    total = f"cosmos_{expr.name.lower()}({operand.json})"
+    # Over no rows Python's aggregates are not asked at all.
+    return Json(
+        f"(CASE WHEN COUNT(*) = 0 THEN '0' ELSE {total} END)" if expr.name == "SUM" else total
+    )
 
 
 def _of_own_row(operand: Operand, parts: Parts, *, is_subquery: bool) -> Operand:

@@ -138,7 +138,8 @@ class Condition:
 
     @property
     def sort_keys(self) -> list[str]:
-        return [self.truth]
+        # Never a bare number, which ORDER BY takes for the number of a column.
+        return [f"coalesce({self.truth}, -1)"]
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 def unary(operator: str, value: Any) -> Any:
     """`+ - ~` of a number."""
     if operator == "~":
-        return ~int(value) if _is_whole(value) else UNDEFINED
+        return number(~int(value)) if _is_whole(value) else UNDEFINED
     if not is_number(value):
         return UNDEFINED
     return number(-value) if operator == "-" else value

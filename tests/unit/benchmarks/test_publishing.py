@@ -1,6 +1,7 @@
 """What is published is what was measured."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,48 @@ def test_what_is_measured_again_takes_the_place_of_what_was() -> None:
     assert [f["median"] for f in of_latency] == [1.0]
     others = [f for f in kept["figures"] if not f["name"].startswith("latency:")]
     assert [f for f in run["figures"] if f not in of_latency] == others
+
+
+def figure(name: str, median: float, again: float | None) -> dict[str, object]:
+    return {"name": name, "median": median, "again": again}
+
+
+def test_noise_is_how_far_two_runs_lie_apart() -> None:
+    figures = [
+        figure("a: x", 100, 110),
+        figure("b: x", 100, 70),
+        figure("c: x", 100, 100),
+        figure("profile: host process: x", 1, 5),
+        figure("never: again", 1, None),
+        figure("nothing: at all", 0, 3),
+    ]
+    assert publishing.noise(figures) == (
+        "Measured again, the medians of 3 figures differed by 10% in the middle and by 30% at most "
+        "(b: x)."
+    )
+    assert publishing.noise(figures[-2:]) == ""
+
+
+def test_a_later_run_stands_beside_the_published_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = json.loads(RUN.read_text(encoding="utf-8"))
+    page = tmp_path / "performance.md"
+    page.write_text(publishing.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(publishing, "FOLDER", tmp_path)
+    monkeypatch.setattr(publishing, "PAGE", page)
+    monkeypatch.setattr(publishing, "_plot", lambda *_: None)
+    (tmp_path / "benchmarks.json").write_text(json.dumps(kept), encoding="utf-8")
+    later = {"machine": {}, "figures": [{"name": "latency: p50", "median": 12.5}]}
+    publishing.publish_again(later)
+    written = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
+    assert written["machine"] == kept["machine"]
+    [latency] = [f for f in written["figures"] if f["name"] == "latency: p50"]
+    assert latency["again"] == 12.5
+    assert "Measured again" in page.read_text(encoding="utf-8")
+    [row] = [
+        line
+        for line in (tmp_path / "benchmarks.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| latency: p50 |")
+    ]
+    assert row.endswith("| 12.5 |")
