@@ -1,4 +1,5 @@
-"""Measures and prints: a table, or JSON with `--json`; `--publish` keeps both with their plots.
+"""Measures and prints: a table, or JSON with `--json`; `--publish` keeps both with their plots, and
+`--again` the medians of a later run beside them.
 
 Each measurement has a fresh system and an empty data folder. Figures are medians over the
 repetitions, with the lowest and highest beside them. Nothing is measured that was not also checked:
@@ -75,14 +76,19 @@ def main() -> None:
     parser.add_argument(
         "--publish", action="store_true", help="write what was measured to docs/figures"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="write the medians beside what is published"
+    )
     given = parser.parse_args()
     chosen = SHORT if given.short else MEASUREMENTS
     names = given.names or list(chosen)
     unknown = sorted(set(names) - set(chosen))
     if unknown:
         parser.error(f"unknown measurement {unknown[0]}; there are {', '.join(chosen)}")
-    if given.publish and given.short:
-        parser.error("--publish keeps figures of the full size: leave out --short")
+    if (given.publish or given.again) and given.short:
+        parser.error("what is published is of the full size: leave out --short")
+    if given.publish and given.again:
+        parser.error("--again keeps a run beside the one that --publish kept: give one of them")
     about = report.machine()
     repeat = 1 if given.short else given.repeat
     figures = [figure for name in names for figure in _measure(name, chosen[name], repeat)]
@@ -90,10 +96,11 @@ def main() -> None:
         sys.stdout.write(json.dumps(report.document(about, figures)) + "\n")
     else:
         report.show(about, figures)
-    if given.publish:
+    if given.publish or given.again:
         from benchmarks import publishing  # noqa: PLC0415 - the plots' library is not always there
 
-        publishing.publish(report.document(about, figures))
+        keep = publishing.publish_again if given.again else publishing.publish
+        keep(report.document(about, figures))
 
 
 def _measure(name: str, measurement: Measurement, repeat: int) -> list[report.Figure]:

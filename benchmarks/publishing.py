@@ -1,10 +1,12 @@
 """Keeps a run for everyone: `docs/figures/benchmarks.json`, the table as Markdown, and the plots.
 
-The plots are drawn by matplotlib, which `make bench` installs when it is told to publish.
+A later run can be kept beside it, so that the table says how far two runs lie apart. The plots are
+drawn by matplotlib, which `make bench` installs.
 """
 
 import json
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,20 @@ _FLOOR_ORDERS_PER_S, _FLOOR_P50_MS = 150, 25
 def publish(run: Mapping[str, Any]) -> None:
     """Write JSON, table and plots; what the run does not have stays as it was."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    run = merged(run)
+    _write(merged(run))
+
+
+def publish_again(run: Mapping[str, Any]) -> None:
+    """Write a later run's medians beside those that are published."""
+    medians = {figure["name"]: figure["median"] for figure in run["figures"]}
+    kept = _kept()
+    for figure in kept["figures"]:
+        if figure["name"] in medians:
+            figure["again"] = medians[figure["name"]]
+    _write(kept)
+
+
+def _write(run: Mapping[str, Any]) -> None:
     (FOLDER / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "benchmarks.md").write_text(table(run), encoding="utf-8")
     _plot({figure["name"]: figure for figure in run["figures"]}, FOLDER / "benchmarks.svg")
@@ -68,13 +83,37 @@ def publish(run: Mapping[str, Any]) -> None:
 
 def merged(run: Mapping[str, Any]) -> dict[str, Any]:
     """The run, with the kept figures of those measurements that it does not have."""
-    kept = json.loads((FOLDER / "benchmarks.json").read_text(encoding="utf-8"))["figures"]
+    kept = _kept()["figures"]
     anew = {_measurement(figure) for figure in run["figures"]}
     figures = []
     for name in dict.fromkeys(_measurement(figure) for figure in [*kept, *run["figures"]]):
         source = run["figures"] if name in anew else kept
         figures += [figure for figure in source if _measurement(figure) == name]
     return {**run, "figures": figures}
+
+
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads((FOLDER / "benchmarks.json").read_text(encoding="utf-8"))
+    return kept
+
+
+def noise(figures: Sequence[Mapping[str, Any]]) -> str:
+    """How far the medians of the later run lie from those of the first; empty without one."""
+    apart = {
+        figure["name"]: abs(figure["again"] / figure["median"] - 1)
+        for figure in figures
+        if figure.get("again") is not None and figure["median"]
+    }
+    if not apart:
+        return ""
+    # Shares of a profile say where time went, and little of how much.
+    timed = {name: value for name, value in apart.items() if not name.startswith("profile:")}
+    widest = max(timed, key=lambda name: timed[name])
+    middle = statistics.median(timed.values())
+    return (
+        f"Measured again, the medians of {len(timed)} figures differed by {middle:.0%} in the "
+        f"middle and by {timed[widest]:.0%} at most ({widest})."
+    )
 
 
 def _measurement(figure: Mapping[str, Any]) -> str:
@@ -95,6 +134,8 @@ def _section(run: Mapping[str, Any]) -> str:
         figure = figures[name]
         span = f"{_number(figure['lowest'])} to {_number(figure['highest'])}"
         lines.append(f"| {label} | {_told(figure)} | {span} |")
+    if apart := noise(run["figures"]):
+        lines += ["", apart]
     lines += ["", "| Store with 100,000 orders, medians | SQLite alone | HTTP | azure-cosmos |"]
     lines.append("|---|---:|---:|---:|")
     for label, *names in _STORE:
@@ -139,14 +180,16 @@ def table(run: Mapping[str, Any]) -> str:
         "",
         "![plots of the main figures](benchmarks.svg)",
         "",
-        "| What | Median | Lowest | Highest | Unit | Runs |",
-        "|---|---:|---:|---:|---|---:|",
+        *((told, "") if (told := noise(run["figures"])) else ()),
+        "| What | Median | Lowest | Highest | Unit | Runs | Again |",
+        "|---|---:|---:|---:|---|---:|---:|",
     ]
     for figure in run["figures"]:
         values = (f"{figure[name]:.4g}" for name in ("median", "lowest", "highest"))
+        again = f"{figure['again']:.4g}" if figure.get("again") is not None else ""
         lines.append(
             f"| {figure['name']} | {' | '.join(values)} | {figure['unit']} "
-            f"| {figure['repetitions']} |"
+            f"| {figure['repetitions']} | {again} |"
         )
     return "\n".join([*lines, ""])
 
