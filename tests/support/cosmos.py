@@ -107,6 +107,11 @@ def running_server(
     async def stop() -> None:
         await server.listener.close()
         await server.service.stop()
+        # Connections that were being opened when the listener closed.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     server.run(start())
     try:

@@ -79,7 +79,10 @@ def _of_own_row(operand: Operand, parts: Parts, *, is_subquery: bool) -> Operand
     SQLite takes an aggregate over columns of the outer query only for one of the outer query.
     """
     own = [table.rpartition(" ")[2] for table in parts.tables]
-    if not is_subquery or not own or any(f"{alias}." in operand.json for alias in own):
+    if not is_subquery or not own:
+        return operand
+    # Only of a path it is sure that SQLite keeps the column: of `x AND false` it drops the `x`.
+    if isinstance(operand, PathOperand) and any(f"{alias}." in operand.json for alias in own):
         return operand
     return Json(f"(CASE WHEN {own[0]}.key IS NOT NULL THEN {operand.json} END)")
 

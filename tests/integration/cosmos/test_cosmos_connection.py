@@ -5,6 +5,7 @@ import os
 import time
 from typing import Any
 
+import azure.cosmos.aio
 import azure.identity
 import azure.identity.aio
 import pytest
@@ -64,12 +65,19 @@ async def test_token_over_http_is_refused_by_the_client(by_identity: Server) -> 
     async with azure.identity.aio.DefaultAzureCredential() as credential:
         with pytest.raises(ServiceRequestError, match="non-TLS"):
             await use(by_identity.url, "aio", credential)
+    with (
+        azure.identity.DefaultAzureCredential() as credential,
+        pytest.raises(ServiceRequestError, match="non-TLS"),
+    ):
+        await use(by_identity.url, "sync", credential)
 
 
 async def test_connection_string(server: Server) -> None:
     text = f"AccountEndpoint={server.url}/;AccountKey={EMULATOR_KEY};"
-    client = CosmosClient.from_connection_string(text)
-    assert [database["id"] for database in client.list_databases()] == ["shop"]
+    with CosmosClient.from_connection_string(text) as client:
+        assert [database["id"] for database in client.list_databases()] == ["shop"]
+    async with azure.cosmos.aio.CosmosClient.from_connection_string(text) as client:
+        assert [database["id"] async for database in client.list_databases()] == ["shop"]
 
 
 @BOTH

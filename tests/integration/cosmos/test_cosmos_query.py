@@ -286,6 +286,7 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ("ARRAY(SELECT o.k, o.m.d FROM o IN c.objects)", [{"k": 1, "d": 1}, {"k": 2}]),
     ("ARRAY(SELECT DISTINCT VALUE x % 2 FROM x IN c.a ORDER BY x % 2)", [0, 1]),
     ("(SELECT VALUE SUM(c.n) FROM x IN c.a)", 21),
+    ("(SELECT VALUE COUNT(x AND false) FROM x IN c.a)", 3),
     ("ARRAY(SELECT x, COUNT(1) AS n FROM x IN c.a GROUP BY x ORDER BY x)[0].n", 1),
     ("(SELECT VALUE COUNT(1) FROM x IN c.a WHERE x > 1)", 2),
     ("(SELECT VALUE SUM(x) FROM x IN c.a)", 6),
@@ -580,6 +581,19 @@ async def test_aggregates_over_mixed_and_missing_values(things: Face) -> None:
         # Over no items it is the same whatever is summed.
         found = await things.query(f"SELECT VALUE SUM({operand}) FROM c WHERE c.id = 'none'")
         assert found == [0], operand
+
+
+async def test_aggregates_over_aggregates_of_each_item(things: Face) -> None:
+    await fill(things, [{"id": str(n), "list": list(range(n))} for n in range(4)])
+    for inner, outer, expected in (
+        ("COUNT(x)", "SUM", 6),
+        ("SUM(x)", "MAX", 3),
+        ("COUNT(c.id || (x AND false))", "SUM", 0),
+        ("COUNT(c.id)", "SUM", 6),
+        ("MIN(x)", "COUNT", 3),
+    ):
+        subquery = f"(SELECT VALUE {inner} FROM x IN c.list)"
+        assert await things.query(f"SELECT VALUE {outer}({subquery}) FROM c") == [expected], inner
 
 
 async def test_aggregates_on_one_partition(orders: Face) -> None:
