@@ -175,7 +175,8 @@ def calculate(operator: str, left: Term, right: Term) -> Term:
         "+": lambda a, b: a + b,
         "-": lambda a, b: a - b,
         "*": lambda a, b: a * b,
-        "/": lambda a, b: a / b,
+        # Integers of 64 bits stay exact where the result is one.
+        "/": lambda a, b: a // b if _are_whole(a, b) and a % b == 0 else a / b,
         # The remainder has the sign of what is divided.
         "%": lambda a, b: abs(a) % abs(b) * (1 if a >= 0 else -1),
     }
@@ -187,6 +188,10 @@ def calculate(operator: str, left: Term, right: Term) -> Term:
         return number(calculations[operator](a, b))
 
     return Term(f"({left.text} {operator} {right.text})", of)
+
+
+def _are_whole(*values: Any) -> bool:
+    return all(isinstance(value, int) for value in values)
 
 
 def combine_bits(operator: str, left: Term, right: Term) -> Term:
