@@ -22,7 +22,7 @@ lab: $(STAMP) ## carry out the steps of docs/lab.md: keys, OAuth, limit and cred
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest
 
-bench: $(STAMP) ## benchmarks: a table; ARGS=--json, --short, --publish (docs/figures) or --again (beside them)
+bench: $(STAMP) ## benchmarks: a table; ARGS=--json, --short, --publish, --again, --floors
 	@case " $(ARGS) " in *" --short "*) ;; \
 		*) $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' ;; esac
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,5 +1,6 @@
 """Measures and prints: a table, or JSON with `--json`; `--publish` keeps both with their plots, and
-`--again` the medians of a later run beside them.
+`--again` the medians of a later run beside them. With `--floors` it ends with 1 if a figure is
+worse than the floor that was set for it.
 
 Each measurement has a fresh system and an empty data folder. Figures are medians over the
 repetitions, with the lowest and highest beside them. Nothing is measured that was not also checked:
@@ -11,11 +12,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from benchmarks import (
     cosmos,
     cost,
     engine,
+    floors,
     gateway,
     measurements,
     profile,
@@ -79,6 +82,9 @@ def main() -> None:
     parser.add_argument(
         "--again", action="store_true", help="write the medians beside what is published"
     )
+    parser.add_argument(
+        "--floors", action="store_true", help="exit code 1 if a figure is worse than its floor"
+    )
     given = parser.parse_args()
     chosen = SHORT if given.short else MEASUREMENTS
     names = given.names or list(chosen)
@@ -92,15 +98,26 @@ def main() -> None:
     about = report.machine()
     repeat = 1 if given.short else given.repeat
     figures = [figure for name in names for figure in _measure(name, chosen[name], repeat)]
+    run = report.document(about, figures)
     if given.json:
-        sys.stdout.write(json.dumps(report.document(about, figures)) + "\n")
+        sys.stdout.write(json.dumps(run) + "\n")
     else:
         report.show(about, figures)
     if given.publish or given.again:
         from benchmarks import publishing  # noqa: PLC0415 - the plots' library is not always there
 
         keep = publishing.publish_again if given.again else publishing.publish
-        keep(report.document(about, figures))
+        keep(run)
+    if given.floors:
+        _hold_to_floors(run["figures"])
+
+
+def _hold_to_floors(figures: list[dict[str, Any]]) -> None:
+    missed = floors.missed(figures)
+    for line in missed:
+        sys.stderr.write(f"{line}\n")
+    if missed:
+        raise SystemExit(1)
 
 
 def _measure(name: str, measurement: Measurement, repeat: int) -> list[report.Figure]:

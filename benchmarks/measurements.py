@@ -5,9 +5,11 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from benchmarks.orders import orders
 from benchmarks.system import System, running
+from benchmarks.timeline import timeline
 
 Measured = dict[str, tuple[float, str]]
 TIMEOUT_S = 900.0
@@ -29,18 +31,20 @@ async def singles(count: int) -> Measured:
 
 
 async def latency(count: int) -> Measured:
-    """One order at a time on an idle system, from send to being in `processed`."""
+    """One order at a time on an idle system, from send to being in `processed`; then its parts."""
     async with running() as system:
         await _warm_up(system)
-        taken = []
+        taken, sent = [], {}
         for order in orders("ORD", count):
+            sent[order["id"]] = datetime.now(UTC)
             started = time.perf_counter()
             await system.enqueue([order])
             await system.wait_for_item(order["id"], timeout_s=TIMEOUT_S)
             taken.append(1000 * (time.perf_counter() - started))
             await asyncio.sleep(0.02)
         cuts = statistics.quantiles(taken, n=100)
-        return {"p50": (cuts[49], "ms"), "p95": (cuts[94], "ms"), "p99": (cuts[98], "ms")}
+        ways = {"p50": (cuts[49], "ms"), "p95": (cuts[94], "ms"), "p99": (cuts[98], "ms")}
+        return {**ways, **await timeline(system, sent)}
 
 
 async def batches(sizes: Sequence[int]) -> Measured:
@@ -66,6 +70,8 @@ async def memory(count: int, step: int) -> Measured:
         for done in range(step, count + 1, step):
             await put_through(system, f"ORD{done}", step)
             measured[f"resident after {done}"] = (system.resident_mb(), "MB")
+        first, last = (measured[f"resident after {done}"][0] for done in (step, count))
+        measured[f"growth from {step} to {count}"] = (last / first, "")
         measured["CPU per order"] = (1000 * system.cpu_seconds() / count, "ms")
         measured["disk per order"] = (system.disk_bytes() / count / 1000, "kB")
     return measured
