@@ -57,7 +57,7 @@ IS_FUNCTIONS = st.sampled_from(
     ]
 )
 signs_of_like = st.one_of(
-    st.sampled_from(["%", "%", "_", "[ab]", "[^ab]", "[a1%]"]),
+    st.sampled_from(["%", "%", "_", "[ab]", "[^ab]", "[a1%]", "[1-b]", "[^A-a]", "[b-a]"]),
     st.sampled_from([f"={sign}" for sign in (*SIGNS, "_", "[", "!")]),
 )
 Terms = st.SearchStrategy[Term]

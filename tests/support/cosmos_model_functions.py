@@ -180,7 +180,8 @@ def like(value: Term, pattern: list[str], *, negated: bool) -> Term:
     """LIKE.
 
     Args:
-        pattern: `%`, `_`, a class such as `[ab]` or `[^ab]`, or `=` and a character for itself.
+        pattern: `%`, `_`, a class such as `[ab]`, `[^ab]` or `[a-f]`, or `=` and a character for
+            itself.
     """
 
     def of(row: Row) -> Any:
@@ -208,4 +209,8 @@ def _fits(character: str, sign: str) -> bool:
     if sign[0] == "=":
         return character == sign[1]
     members = sign[1:-1]
-    return character not in members[1:] if members[0] == "^" else character in members
+    is_negated = members[0] == "^"
+    members = members[is_negated:]
+    if members[1:2] == "-":
+        return (members[0] <= character <= members[2]) != is_negated
+    return (character in members) != is_negated

@@ -196,6 +196,15 @@ def like_pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
 
 
 def _character_class(text: str) -> str:
-    negation = "^" if text.startswith("^") and len(text) > 1 else ""
-    body = text[1:] if negation else text
-    return "[" + negation + re.sub(r"([\\\[\]^&|~])", r"\\\1", body) + "]"
+    """The expression for what stands in a class's brackets: characters, and ranges `a-f`."""
+    is_negated = text.startswith("^") and len(text) > 1
+    found = re.findall(r"(.)-(.)|(.)", text[1:] if is_negated else text, re.DOTALL)
+    # A range that runs backwards holds nothing.
+    members = "".join(
+        re.escape(single) if single else f"{re.escape(first)}-{re.escape(last)}"
+        for first, last, single in found
+        if single or first <= last
+    )
+    if not members:
+        return "." if is_negated else "(?!)"
+    return f"[{'^' if is_negated else ''}{members}]"

@@ -57,6 +57,7 @@ def test_noise_is_how_far_two_runs_lie_apart() -> None:
         figure("b: x", 100, 70),
         figure("c: x", 100, 100),
         figure("profile: host process: x", 1, 5),
+        figure("cost: x", 1, 1),
         figure("never: again", 1, None),
         figure("nothing: at all", 0, 3),
     ]
