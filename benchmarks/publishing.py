@@ -115,8 +115,8 @@ def noise(figures: Sequence[Mapping[str, Any]]) -> str:
     }
     if not apart:
         return ""
-    # Shares of a profile say where time went, and little of how much.
-    timed = {name: value for name, value in apart.items() if not name.startswith("profile:")}
+    # Shares of a profile say where time went, and little of how much; costs are counts.
+    timed = {name: far for name, far in apart.items() if not name.startswith(("profile:", "cost:"))}
     widest = max(timed, key=lambda name: timed[name])
     middle = statistics.median(timed.values())
     return (
