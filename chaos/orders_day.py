@@ -100,6 +100,8 @@ class _Day:
     def __init__(self, system: Supervised) -> None:
         self._system = system
         self._shown: dict[str, list[tuple[int, str]]] = {}
+        # How often the order of the outage was sent: anew where the answer was lost.
+        self._sent_out = 0
 
     async def send(self) -> None:
         """The morning: what is new."""
@@ -107,7 +109,7 @@ class _Day:
         await self._system.ask("POST", "/emulator/faults", json=[OUTAGE, HICCUP])
         await self._post(an_order("API-1"))
         await self._post(an_order("API-BAD", currency="XXX1"))
-        await self._post(an_order("API-OUT"))
+        await self._system.call(self._send_out)
         await self._put("QUEUE-1", json.dumps(an_order("QUEUE-1")))
         await self._put("QUEUE-RETRY", json.dumps(an_order("QUEUE-RETRY")))
         await self._put(_BAD_MESSAGE, "this is no order")
@@ -131,6 +133,23 @@ class _Day:
         answer = await self._system.ask("POST", "/api/orders", json=body, fine=(409,))
         if answer.status_code != 409:
             raise Broken(f"A conflict was taken: {answer.status_code} {answer.text}")
+
+    async def _send_out(self, doors: Doors) -> None:
+        self._sent_out += 1
+        url = f"{doors.host}/api/orders"
+        answer = await self._system.http.post(url, json=an_order("API-OUT"))
+        if answer.status_code != 202:
+            raise Broken(f"API-OUT was not taken: {answer.status_code} {answer.text}")
+
+    def _attempt(self, order: str, attempt: int) -> int:
+        """An attempt's number, without those that the client asked for by sending it anew.
+
+        An order that has failed by the time it is sent again is tried again, as it would be if its
+        sender meant it; so each loss of an answer may bring one attempt more.
+        """
+        if order != "API-OUT":
+            return attempt
+        return max(attempt - (self._sent_out - 1), min(attempt, 2))
 
     async def _post(self, body: Any) -> None:
         await self._system.ask("POST", "/api/orders", json=body)
@@ -212,9 +231,20 @@ class _Day:
         runs = await instances(self._system)
         facts = {
             "item": by_key(
-                [(item["id"], _stable(item)) for item in await self._system.call(stored)]
+                [
+                    (
+                        item["id"],
+                        {**_stable(item), "attempt": self._attempt(item["id"], item["attempt"])},
+                    )
+                    for item in await self._system.call(stored)
+                ]
             ),
-            "order": by_key([(order, list(states[-1])) for order, states in self._shown.items()]),
+            "order": by_key(
+                [
+                    (order, [self._attempt(order, states[-1][0]), states[-1][1]])
+                    for order, states in self._shown.items()
+                ]
+            ),
             "run": by_key(
                 [(each["instanceId"], [each["name"], each["runtimeStatus"]]) for each in runs]
             ),

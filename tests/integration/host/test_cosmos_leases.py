@@ -261,6 +261,12 @@ async def test_owners_share_a_feed_and_none_of_them_doubles(tmp_path: Path) -> N
         await emulator.logged("waits: the lease 'db_items..0' is held by '")
     assert shared.given() == ["slow", *(f"item {number}" for number in range(30))]
     # It was given back at the end, so that another need not wait for it to expire.
+    async with (
+        shared.with_functions("none") as (emulator, _),
+        CosmosClient(emulator.doors.cosmos, EMULATOR_KEY) as client,
+    ):
+        leases = client.get_database_client("db").get_container_client("leases")
+        assert (await leases.read_item("db_items..0", "db_items..0"))["Owner"] is None
     async with shared.with_functions("third") as (_, items):
         await items.create_item({"id": "last"})
         await shared.until_given("last")
