@@ -1,5 +1,9 @@
-"""The floors that were set before anything was measured. No figure may be worse, as far as the
-machine does nothing else meanwhile; so they are a matter of `make bench` and of no test."""
+"""What no figure may be worse than, on two cores that do nothing else; so it is a matter of
+`make bench` and of no test.
+
+The floors of throughput, latency and the store were set before anything was measured; those of
+growth and memory put "linear" and "flat" into numbers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

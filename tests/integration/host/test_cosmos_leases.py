@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -239,14 +239,10 @@ class Shared:
         return [identity for batch in self.batches() for identity in batch]
 
     async def until_given(self, identity: str) -> None:
-        await until(given(self, identity), f"{identity} is delivered")
+        async def is_given() -> bool:
+            return identity in self.given()
 
-
-def given(shared: Shared, identity: str) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return identity in shared.given()
-
-    return check
+        await until(is_given, f"{identity} is delivered")
 
 
 async def test_owners_share_a_feed_and_none_of_them_doubles(tmp_path: Path) -> None:
