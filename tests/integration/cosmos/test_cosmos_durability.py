@@ -104,6 +104,7 @@ async def test_everything_acknowledged_survives_kills_under_load(tmp_path: Path)
     for _ in range(ROUNDS):
         async with endpoint_process(tmp_path) as endpoint:
             await checked.check(endpoint.url)
+            assert integrity(tmp_path) == "ok"
             before = load.things.answers, load.orders.answers
             killer = asyncio.create_task(kill_after(endpoint, seed.uniform(0.1, 0.6)))
             await load.run_until_gone(endpoint)
@@ -142,6 +143,7 @@ async def test_kill_within_a_checkpoint_loses_nothing(tmp_path: Path) -> None:
         # Many pages, so that copying them takes a while.
         async with endpoint_process(tmp_path, checkpoint_pages=500) as endpoint:
             await checked.check(endpoint.url)
+            assert integrity(tmp_path) == "ok"
             killer = asyncio.create_task(asyncio.to_thread(kill_at_checkpoint, endpoint, tmp_path))
             await load.run_until_gone(endpoint)
             await killer
